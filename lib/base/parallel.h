@@ -1,0 +1,22 @@
+/*
+ * parallel.h — the context's worker pool: the only file that knows of threads.
+ *
+ * Work is a number of tiles that depends on the problem alone; threads take
+ * tiles in order of arrival. A function must give the same result whichever
+ * worker runs a tile. The pool starts at the first call, and anew in a child
+ * after fork(). A call while the pool is busy (another session's thread), or
+ * from within a tile, runs its tiles in the calling thread.
+ */
+#ifndef FINE__PARALLEL_H
+#define FINE__PARALLEL_H
+
+#include "base/context.h"
+
+/* worker is in [0, fine__n_workers(ctx)): an index for scratch memory. */
+typedef void (*fine__tile_fn)(void *arg, int64_t tile, int worker);
+
+void fine__parallel_for(fine_context *ctx, int64_t n_tiles, fine__tile_fn fn, void *arg);
+int fine__n_workers(const fine_context *ctx);
+void fine__pool_free(fine_context *ctx);
+
+#endif
