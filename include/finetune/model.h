@@ -1,0 +1,257 @@
+/*
+ * model.h — a pre-trained model: open, look at, set a task, freeze, take
+ * gradients, save; and sessions that predict with it.
+ */
+#ifndef FINETUNE_MODEL_H
+#define FINETUNE_MODEL_H
+
+#include <finetune/dataset.h>
+#include <finetune/report.h>
+#include <finetune/tokenizer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fine_model fine_model;
+typedef struct fine_session fine_session;
+
+struct fine_model_options {
+    size_t struct_size;
+    int64_t seed;               /* for weights that the files lack; default 0 */
+    int32_t random_weights;     /* 1: a folder may have config.json alone; all weights are drawn */
+    int32_t reserved;           /* 0 */
+};
+
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_model_options_init(struct fine_model_options *options, size_t size);
+
+/**
+ * Opens a model folder: config.json, model.safetensors (or its index and shards),
+ * the tokenizer's files where there are any, finetune.json where this library wrote it.
+ *
+ * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_EFORMAT: a malformed file;
+ *         FINE_ESHAPE: weights missing, left over or of the wrong shape, every one of
+ *         them a finding; FINE_EUNSUPPORTED: a family or a setting this build does not
+ *         know; FINE_ENOMEM: also when the memory limit is too low, before reading weights
+ * @since 0.1
+ */
+FINE_API int fine_model_open(fine_model **out, fine_context *context, const char *path,
+                             const struct fine_model_options *options);
+
+struct fine_memory_file {
+    const char *name;           /* as in a folder: "config.json" */
+    const void *bytes;
+    int64_t n_bytes;
+};
+
+/** The same from files in memory; the bytes may go after the call. Errors as above. @since 0.1 */
+FINE_API int fine_model_open_memory(fine_model **out, fine_context *context,
+                                    const struct fine_memory_file *files, int64_t n_files,
+                                    const struct fine_model_options *options);
+
+/** NULL is fine; sessions and trainers keep what they use. @since 0.1 */
+FINE_API void fine_model_free(fine_model *model);
+
+struct fine_task_options {
+    size_t struct_size;
+    const char *type;                  /* "classify" or "regress" */
+    const char *pool;                  /* "pooler" (default), "cls", "mean" */
+    const char *const *labels;         /* classify: their names in order; NULL: "LABEL_0" … */
+    int64_t n_labels;                  /* classify: at least 2 */
+    int64_t max_length;                /* ids a text; 0: the model's own limit; above it is an error */
+    int64_t seed;                      /* for the new head */
+    const char *overlong;              /* "truncate" (default) or "error" */
+};
+
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_task_options_init(struct fine_task_options *options, size_t size);
+
+/**
+ * Gives the model a task, and a new head drawn from the seed where the head it has
+ * does not serve (another number of labels or pooling). Keeps a head that fits.
+ *
+ * @return FINE_OK; FINE_EINVAL; FINE_EUNSUPPORTED: not a task of this family;
+ *         FINE_ESTATE: a session or trainer uses the model; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_model_set_task(fine_model *model, const struct fine_task_options *options);
+
+/**
+ * Says what shall not be trained: "none"; "all" (everything but the head);
+ * "embeddings..3" (stages 0 to 3; also "2" or "1..4"); or patterns with * and ?
+ * separated by commas ("*.attention.*,embeddings.*"). Replaces what was frozen before.
+ * A frozen stage runs in evaluation mode.
+ *
+ * @return FINE_OK; FINE_EINVAL: cannot be read, freezes the head, matches nothing, or
+ *         names a stage that is not there; FINE_ESTATE
+ * @since 0.1
+ */
+FINE_API int fine_model_freeze(fine_model *model, const char *spec);
+
+/**
+ * Writes a model folder that Hugging Face's tools read (what each pooling means for
+ * them: docs/model-folder.md). A folder that is there is replaced file by file, each
+ * complete or untouched; model.safetensors comes last.
+ *
+ * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_model_save(fine_model *model, const char *folder);
+
+struct fine_param_info {
+    size_t struct_size;         /* set by the caller */
+    const char *name;           /* as in the checkpoint; borrowed */
+    const int64_t *shape;       /* n_dims numbers; borrowed */
+    int64_t n_dims, count;      /* count: elements */
+    int32_t stage;              /* 0 embeddings, 1 … n layers, n + 1 head */
+    int32_t frozen;
+};
+
+/** The family's name: "bert". Borrowed. @since 0.1 */
+FINE_API const char *fine_model_family(const fine_model *model);
+/** "classify", "regress", or "" while no task is set. Borrowed. @since 0.1 */
+FINE_API const char *fine_model_task(const fine_model *model);
+/** "pooler", "cls" or "mean". Borrowed. @since 0.1 */
+FINE_API const char *fine_model_pool(const fine_model *model);
+/** Number of parameters (tensors). @since 0.1 */
+FINE_API int64_t fine_model_n_params(const fine_model *model);
+/** The i-th parameter. @return FINE_OK, FINE_EINVAL @since 0.1 */
+FINE_API int fine_model_param(const fine_model *model, int64_t i, struct fine_param_info *out);
+/** Number of stages: embeddings, layers, head. @since 0.1 */
+FINE_API int64_t fine_model_n_stages(const fine_model *model);
+/** The stage's name: "embeddings", "1", …, "head". Borrowed; NULL out of range. @since 0.1 */
+FINE_API const char *fine_model_stage_name(const fine_model *model, int64_t stage);
+/** Number of labels, 0 without a classification task. @since 0.1 */
+FINE_API int64_t fine_model_n_labels(const fine_model *model);
+/** A label's name. Borrowed; NULL out of range. @since 0.1 */
+FINE_API const char *fine_model_label(const fine_model *model, int64_t i);
+/** The most ids a text may have. @since 0.1 */
+FINE_API int64_t fine_model_max_length(const fine_model *model);
+/** The vocabulary's size. @since 0.1 */
+FINE_API int64_t fine_model_vocab_size(const fine_model *model);
+/** XXH3-128 of the weights as opened, 32 hexadecimal digits. Borrowed. @since 0.1 */
+FINE_API const char *fine_model_fingerprint(const fine_model *model);
+/** The columns and text preparation used in training, as kept in finetune.json:
+ *  fills what it knows, strings borrowed from the model. @return FINE_OK, FINE_EINVAL @since 0.1 */
+FINE_API int fine_model_dataset_options(const fine_model *model, struct fine_dataset_options *out);
+
+/* ---- by hand: batches from memory, gradients, one's own loop ---- */
+
+enum {
+    FINE_HIDDEN_STATES = 1,     /* hidden_states.N in the outputs */
+    FINE_PARAM_GRADIENTS = 2    /* grad.NAME in the outputs */
+};
+
+/**
+ * Runs raw tensors through the model in evaluation mode.
+ *
+ * @param inputs input_ids and attention_mask (B,T) I64, padded on the right only;
+ *               optional token_type_ids (B,T) I64; optional labels (B) I64, or F32
+ * @param out    receives logits, loss (when labels are given), hidden_states.N and
+ *               grad.NAME as asked for; padded positions hold zero. Yours to free.
+ * @return FINE_OK; FINE_EINVAL; FINE_EDATA: inputs of the wrong type, shape or range;
+ *         FINE_ESTATE: gradients asked for without labels; FINE_ENUMERIC; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_model_forward(fine_model *model, const fine_tensors *inputs, int32_t flags,
+                                fine_tensors **out);
+
+/**
+ * Adds weight times the gradient of the batch's mean loss to the model's gradients.
+ * Evaluation mode (no dropout).
+ *
+ * @param loss_out receives the mean loss, unweighted; may be NULL
+ * @return as fine_model_forward()
+ * @since 0.1
+ */
+FINE_API int fine_model_backward(fine_model *model, const fine_tensors *inputs, double weight,
+                                 double *loss_out);
+
+/** Sets the gradients to zero. @return FINE_OK, FINE_EINVAL @since 0.1 */
+FINE_API int fine_model_zero_gradients(fine_model *model);
+
+/**
+ * The global 2-norm of the gradients; where it is above max_norm they are scaled down
+ * to it (max_norm / (norm + 1e-6), as PyTorch does). max_norm 0 only measures.
+ *
+ * @return FINE_OK; FINE_EINVAL; FINE_ENUMERIC: the norm is not finite (nothing scaled)
+ * @since 0.1
+ */
+FINE_API int fine_model_clip_gradients(fine_model *model, double max_norm, double *norm_out);
+
+/** A parameter's values. Borrowed, (count) float; valid until the model changes.
+ *  @return FINE_OK, FINE_EINVAL (also: no such name) @since 0.1 */
+FINE_API int fine_model_values(const fine_model *model, const char *name, const float **out,
+                               int64_t *count_out);
+/** A parameter's gradient, as above; FINE_ESTATE: it has none. @since 0.1 */
+FINE_API int fine_model_gradient(const fine_model *model, const char *name, const float **out,
+                                 int64_t *count_out);
+/** Overwrites a parameter's values. @return FINE_OK, FINE_EINVAL, FINE_ESTATE: a session reads it @since 0.1 */
+FINE_API int fine_model_set_values(fine_model *model, const char *name, const float *values,
+                                   int64_t count);
+
+/* ---- predicting ---- */
+
+/**
+ * Makes a session: predictions in one thread at a time. Several sessions of one model
+ * share its weights. While one exists the model cannot be trained.
+ *
+ * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: a trainer holds the model; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_session_new(fine_session **out, fine_model *model);
+/** NULL is fine. @since 0.1 */
+FINE_API void fine_session_free(fine_session *session);
+
+/**
+ * Predicts for n texts.
+ *
+ * @param texts n NUL-terminated UTF-8 strings
+ * @param pairs n second texts, or NULL
+ * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no task, or the model has no tokenizer;
+ *         FINE_EDATA: a text longer than max_length where overlong is "error";
+ *         FINE_ENUMERIC; FINE_ENOMEM. On error earlier results stay.
+ * @since 0.1
+ */
+FINE_API int fine_session_predict(fine_session *session, const char *const *texts,
+                                  const char *const *pairs, int64_t n);
+/** The likeliest label of text i of the last predict(); -1 without one. @since 0.1 */
+FINE_API int64_t fine_session_label(const fine_session *session, int64_t i);
+/** Probabilities of text i, one a label, in the order of fine_model_label(). Borrowed. @since 0.1 */
+FINE_API const float *fine_session_scores(const fine_session *session, int64_t i);
+/** Regression: the value of text i; NaN without one. @since 0.1 */
+FINE_API double fine_session_value(const fine_session *session, int64_t i);
+/** How many ids were cut off text i. @since 0.1 */
+FINE_API int64_t fine_session_truncated(const fine_session *session, int64_t i);
+
+struct fine_embed_options {
+    size_t struct_size;
+    const char *pool;           /* "mean" (default), "cls" */
+    int64_t max_length;         /* 0: sentence_bert_config.json's, else the model's */
+    int32_t normalize;          /* 1: to length one */
+    int32_t reserved;
+};
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_embed_options_init(struct fine_embed_options *options, size_t size);
+/** Vectors of n texts from the last hidden state. Errors as predict(), no task needed. @since 0.1 */
+FINE_API int fine_session_embed(fine_session *session, const char *const *texts, int64_t n,
+                                const struct fine_embed_options *options);
+/** The vector of text i of the last embed(), *count_out numbers. Borrowed; NULL out of range. @since 0.1 */
+FINE_API const float *fine_session_embedding(const fine_session *session, int64_t i,
+                                             int64_t *count_out);
+
+/**
+ * Scores the model on labelled rows. The report holds n, loss, metrics, groups.
+ *
+ * @return FINE_OK; FINE_EINVAL; FINE_EDATA: no labels, unknown labels, no rows;
+ *         FINE_ESTATE: no task; FINE_ENUMERIC; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_session_evaluate(fine_session *session, const fine_dataset *dataset,
+                                   fine_report **out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

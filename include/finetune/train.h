@@ -1,0 +1,210 @@
+/*
+ * train.h — optimizer, schedule, trainer.
+ *
+ * The simple way is fine_recipe_run() (recipe.h). This is the way by parts: make an
+ * optimizer and a schedule, hand them to a trainer, call fine_trainer_step() until it
+ * says 0, or fine_trainer_fit() once.
+ */
+#ifndef FINETUNE_TRAIN_H
+#define FINETUNE_TRAIN_H
+
+#include <finetune/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fine_optimizer fine_optimizer;
+typedef struct fine_schedule fine_schedule;
+typedef struct fine_trainer fine_trainer;
+
+/* ---- optimizer ---- */
+
+enum {
+    FINE_DECAY_MATRICES = 0,    /* weights of rank 2 and more: not biases, not norms */
+    FINE_DECAY_ALL = 1
+};
+
+struct fine_adamw_options {     /* Loshchilov & Hutter, arXiv 1711.05101; bias-corrected */
+    size_t struct_size;
+    double learning_rate;       /* 5e-5 */
+    double beta1, beta2;        /* 0.9, 0.999 */
+    double epsilon;             /* 1e-8 */
+    double weight_decay;        /* 0.01, decoupled */
+    int32_t decay;              /* FINE_DECAY_MATRICES */
+    int32_t reserved;
+};
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_adamw_options_init(struct fine_adamw_options *options, size_t size);
+/** @return FINE_OK; FINE_EINVAL: out of range; FINE_EABI; FINE_ENOMEM @since 0.1 */
+FINE_API int fine_optimizer_new_adamw(fine_optimizer **out, fine_context *context,
+                                      const struct fine_adamw_options *options);
+
+struct fine_sgd_options {
+    size_t struct_size;
+    double learning_rate;       /* 0.01 */
+    double momentum;            /* 0 */
+    double dampening;           /* 0 */
+    double weight_decay;        /* 0, added to the gradient as PyTorch's SGD does */
+    int32_t nesterov;           /* 0 */
+    int32_t decay;              /* FINE_DECAY_MATRICES */
+};
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_sgd_options_init(struct fine_sgd_options *options, size_t size);
+/** @return as above @since 0.1 */
+FINE_API int fine_optimizer_new_sgd(fine_optimizer **out, fine_context *context,
+                                    const struct fine_sgd_options *options);
+/** NULL is fine. @since 0.1 */
+FINE_API void fine_optimizer_free(fine_optimizer *optimizer);
+/** The peak rate it was made with. @since 0.1 */
+FINE_API double fine_optimizer_learning_rate(const fine_optimizer *optimizer);
+/**
+ * One step by hand on the model's gradients; state is made at the first step and
+ * belongs to this model from then on.
+ *
+ * @param rate the learning rate of this step
+ * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no gradients, another model, or what is
+ *         trained has changed; FINE_ENUMERIC: a gradient is not finite (nothing changed);
+ *         FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_optimizer_step(fine_optimizer *optimizer, fine_model *model, double rate);
+
+/* ---- schedule: a pure function of the step ---- */
+
+struct fine_schedule_options {
+    size_t struct_size;
+    double warmup;              /* below 1: a share of all steps; else a number of steps. 0 */
+    double cycles;              /* cosine: 0.5 */
+};
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_schedule_options_init(struct fine_schedule_options *options, size_t size);
+/** type: "constant", "linear", "cosine" (transformers' definitions). @return FINE_OK;
+ *  FINE_EINVAL: unknown type, or out of range; FINE_EABI; FINE_ENOMEM @since 0.1 */
+FINE_API int fine_schedule_new(fine_schedule **out, fine_context *context, const char *type,
+                               const struct fine_schedule_options *options);
+/** NULL is fine. @since 0.1 */
+FINE_API void fine_schedule_free(fine_schedule *schedule);
+/** What the peak rate is multiplied by in step `step` (from 0) of n_steps. @since 0.1 */
+FINE_API double fine_schedule_factor(const fine_schedule *schedule, int64_t step, int64_t n_steps);
+
+/* ---- trainer ---- */
+
+enum { FINE_EVENT_STEP = 1, FINE_EVENT_EVALUATE = 2, FINE_EVENT_CHECKPOINT = 3, FINE_EVENT_DONE = 4 };
+
+/* What a callback and fine_trainer_progress() see. Grows at its end only; read no
+ * more than struct_size. Borrowed. */
+struct fine_progress {
+    size_t struct_size;
+    int64_t step, n_steps;          /* optimizer steps done, and all of them */
+    int64_t epoch;                  /* from 0 */
+    int64_t rows;                   /* rows seen since the start, in all epochs */
+    double loss;                    /* of this step, before it; dropout on */
+    double gradient_norm;           /* before clipping */
+    double learning_rate;
+    double seconds;                 /* since the start, with earlier runs where resumed */
+    double rows_per_second, seconds_left;
+    double metric;                  /* EVALUATE: the metric that best is chosen by */
+    const char *metric_name;
+    const char *json;               /* the event as one line of JSON (as metrics.jsonl holds it) */
+    int64_t best_step;              /* -1: none yet */
+    int32_t event;                  /* FINE_EVENT_… */
+    int32_t reserved;
+};
+
+/* Non-zero stops: the running call returns FINE_ECANCELLED, resumable. */
+typedef int (*fine_progress_fn)(const struct fine_progress *progress, void *user);
+
+struct fine_trainer_options {
+    size_t struct_size;
+    double epochs;                  /* 3; fractions allowed */
+    int64_t steps;                  /* instead of epochs when > 0 */
+    int64_t batch_size;             /* 32: rows of a micro-batch */
+    int64_t accumulate;             /* 1: micro-batches a step */
+    double clip_norm;               /* 1.0; 0: off */
+    int64_t seed;
+    fine_dataset *validation;       /* NULL: none, the last step is kept */
+    double evaluate_every_epochs;   /* 1; 0: never */
+    int64_t evaluate_every_steps;   /* instead when > 0 */
+    int64_t checkpoint_every_steps; /* 0: only at the end and when stopped */
+    const char *folder;             /* run folder; NULL: nothing is written, the best is kept in memory */
+    const char *metric;             /* best and early stopping by it; default "loss" */
+    int64_t patience;               /* evaluations without a better one; 0: no early stopping */
+    fine_progress_fn progress;
+    void *progress_user;
+    int32_t resume;                 /* 1: go on from the newest complete checkpoint in folder */
+    int32_t reserved;
+};
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_trainer_options_init(struct fine_trainer_options *options, size_t size);
+
+/**
+ * Makes a trainer: encodes the data, checks every label and length, sets memory aside.
+ * Keeps the model, the data, optimizer and schedule alive.
+ *
+ * @param schedule NULL: constant
+ * @return FINE_OK; FINE_EINVAL; FINE_EDATA: data that do not fit the task, listed;
+ *         FINE_ESTATE: no task, a session or another trainer holds the model; FINE_EBUSY:
+ *         another process holds the folder; FINE_EFORMAT: a damaged checkpoint, or one of
+ *         another run; FINE_EIO; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_trainer_new(fine_trainer **out, fine_model *model, fine_dataset *dataset,
+                              fine_optimizer *optimizer, fine_schedule *schedule,
+                              const struct fine_trainer_options *options);
+/** NULL is fine. @since 0.1 */
+FINE_API void fine_trainer_free(fine_trainer *trainer);
+
+/**
+ * One optimizer step.
+ *
+ * @return 1: stepped; 0: all steps are done; FINE_ECANCELLED; FINE_ENUMERIC: loss or
+ *         gradient is not finite, parameters are as before the step; FINE_ENOMEM;
+ *         FINE_EFORK
+ * @since 0.1
+ */
+FINE_API int fine_trainer_step(fine_trainer *trainer);
+
+/** Where it stands. Borrowed; valid until the next call. @since 0.1 */
+FINE_API const struct fine_progress *fine_trainer_progress(const fine_trainer *trainer);
+
+/**
+ * Scores the validation data, and keeps the weights if they are the best so far.
+ *
+ * @param out receives the report; may be NULL
+ * @return 1: better than ever; 0: not; FINE_ESTATE: no validation data; FINE_ENUMERIC;
+ *         FINE_EIO; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_trainer_evaluate(fine_trainer *trainer, fine_report **out);
+
+/** 1 where patience has run out or steps are done. @since 0.1 */
+FINE_API int fine_trainer_finished(const fine_trainer *trainer);
+
+/** Which events are due after the last step: evaluation, checkpoint. A mask of
+ *  1 << FINE_EVENT_EVALUATE and 1 << FINE_EVENT_CHECKPOINT. @since 0.1 */
+FINE_API int fine_trainer_due(const fine_trainer *trainer);
+
+/** Writes a checkpoint into the folder. @return FINE_OK; FINE_ESTATE: no folder;
+ *  FINE_EIO; FINE_ENOMEM @since 0.1 */
+FINE_API int fine_trainer_checkpoint(fine_trainer *trainer);
+
+/** Puts the best weights back into the model (nothing to do where none were kept).
+ *  @return FINE_OK, FINE_EIO, FINE_EFORMAT, FINE_ENOMEM @since 0.1 */
+FINE_API int fine_trainer_restore_best(fine_trainer *trainer);
+
+/**
+ * The whole loop: steps, evaluations, checkpoints, early stopping, best weights at the
+ * end; events go to the progress callback. Written on the functions above alone.
+ *
+ * @param out receives a report of the run: best_step, steps, seconds, history; may be NULL
+ * @return FINE_OK, FINE_ECANCELLED (a checkpoint was written where there is a folder), or
+ *         any error of the functions above
+ * @since 0.1
+ */
+FINE_API int fine_trainer_fit(fine_trainer *trainer, fine_report **out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
