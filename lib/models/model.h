@@ -1,0 +1,96 @@
+/*
+ * model.h — a model: its family, its parameters, its task; and running it.
+ *
+ * A model is opened, given a task and frozen in one thread. Predicting reads it only, so
+ * runners in several threads share it. Training has exclusive use.
+ */
+#ifndef FINE__MODEL_H
+#define FINE__MODEL_H
+
+#include "base/source.h"
+#include "models/batch.h"
+#include "nn/param.h"
+#include <finetune/model.h>
+
+struct fine__family;
+struct fine__tape;
+
+enum fine__task { FINE__TASK_NONE, FINE__CLASSIFY, FINE__REGRESS };
+enum fine__pool_kind { FINE__POOL_POOLER, FINE__POOL_CLS, FINE__POOL_MEAN };
+
+/* What the model was trained on, as kept in finetune.json. All may be NULL. */
+struct fine__preparation {
+    char *text, *text_pair, *label, *group, *separator, *quote, *encoding, *format;
+    char **columns;
+    int64_t n_columns;
+    int32_t header;
+};
+
+struct fine_model {
+    atomic_int references, sessions;    /* sessions: runners that predict now */
+    atomic_bool training;               /* a trainer holds it */
+    fine_context *ctx;
+    const struct fine__family *family;
+    void *config;                       /* the family's */
+    struct fine__params params;
+    int64_t head_from;                  /* index of the first parameter of the head */
+    int64_t n_layers, vocab_size, max_positions, max_length, embed_max_length;
+    int64_t type_vocab_size;
+    enum fine__task task;
+    enum fine__pool_kind pool;
+    bool overlong_is_error;
+    char **labels;
+    int64_t n_labels;
+    char *freeze_spec;
+    char *prefix;                       /* of encoder names in the checkpoint: "bert." or "" */
+    char fingerprint[33];
+    struct fine__buf config_text;       /* config.json as opened */
+    struct fine__buf card;              /* README.md to save; empty: a short one is written */
+    char *base_name;                    /* the folder opened from, for the card */
+    struct fine_tokenizer *tokenizer_opaque;   /* a fine_tokenizer, or NULL: see api/model_files.c */
+    struct fine__preparation preparation;
+};
+
+fine_model *fine__model_ref(fine_model *model);
+void fine__model_unref(fine_model *model);
+/* Opening a folder or memory; without its tokenizer (the api layer adds that). */
+int fine__model_open(fine_model **out, fine_context *ctx, const struct fine__source *source,
+                     const struct fine_model_options *options);
+int fine__model_set_task(fine_model *model, const struct fine_task_options *options);
+int fine__model_freeze(fine_model *model, const char *spec);
+int fine__model_save(fine_model *model, const char *folder);    /* all but the tokenizer's files */
+
+/* ---- running ---- */
+
+struct fine__runner;                    /* a tape and its memory; one thread at a time */
+
+int fine__runner_new(struct fine__runner **out, fine_model *model);
+void fine__runner_free(struct fine__runner *runner);
+
+struct fine__run {
+    const struct fine__batch *batch;
+    bool train;                         /* dropout in unfrozen stages */
+    bool backward;                      /* adds loss_weight * d(sum of row losses) to the gradients */
+    bool hidden_states;                 /* keep them */
+    bool embed;                         /* the pooled last hidden state instead of logits */
+    enum fine__pool_kind embed_pool;
+    double loss_weight;                 /* usually 1 / rows of the whole step */
+    uint64_t dropout_key;               /* fine__rng_key(seed, FINE__RNG_DROPOUT, step, micro-batch) */
+    /* results; they live in the runner until its next run */
+    double loss_sum;                    /* over labelled rows */
+    int64_t n_labelled;
+    const fine__real *logits;           /* n_seqs x n_logits */
+    int64_t n_logits;
+    const fine__real *embedding;        /* n_seqs x width */
+    int64_t width;
+    const fine__real **states;          /* n_states of n_tokens x width */
+    int64_t n_states;
+};
+
+/* FINE_EDATA: an id, type or label out of range, or a sequence too long; FINE_ENUMERIC: the
+ * loss is not finite; FINE_ENOMEM. On error gradients may hold part of the batch: zero them. */
+int fine__runner_run(struct fine__runner *runner, struct fine__run *run);
+/* Bytes of the step arena at its high-water mark. */
+size_t fine__runner_peak_bytes(const struct fine__runner *runner);
+
+#endif

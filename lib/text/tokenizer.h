@@ -1,0 +1,42 @@
+/*
+ * tokenizer.h — text to ids, whatever the kind of tokenizer.
+ *
+ * Immutable after opening and shared by reference count; encoding takes a scratch of
+ * the caller's, so that threads encode at once.
+ */
+#ifndef FINE__TOKENIZER_H
+#define FINE__TOKENIZER_H
+
+#include "base/source.h"
+#include <finetune/tokenizer.h>
+
+/* The result of one encoding; reused from call to call. */
+struct fine__tokens {
+    fine_context *ctx;
+    int32_t *ids, *types;           /* count of each */
+    int64_t *offsets;               /* 2 * count: start, end in the text of their type */
+    int64_t count, capacity;
+    int64_t truncated;              /* ids cut off */
+    void *scratch;                  /* the tokenizer's own */
+    size_t scratch_size;
+};
+
+void fine__tokens_init(struct fine__tokens *tokens, fine_context *ctx);
+void fine__tokens_free(struct fine__tokens *tokens);
+
+int fine__tokenizer_open(fine_tokenizer **out, fine_context *ctx, const struct fine__source *source); /* FINE_EIO: source has none */
+int fine__tokenizer_open_path(fine_tokenizer **out, fine_context *ctx, const char *path);              /* folder, vocab.txt or tokenizer.json */
+fine_tokenizer *fine__tokenizer_ref(fine_tokenizer *tokenizer);
+void fine__tokenizer_unref(fine_tokenizer *tokenizer);
+int64_t fine__tokenizer_vocab_size(const fine_tokenizer *tokenizer);
+const char *fine__tokenizer_piece(const fine_tokenizer *tokenizer, int64_t id);
+
+/* pair may be NULL. max_length 0: none. offsets_in: FINE_OFFSETS_BYTES or _CHARS. */
+int fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out,
+                           const char *text, size_t length, const char *pair, size_t pair_length,
+                           int64_t max_length, int offsets_in, bool add_special);
+
+/* Writes the tokenizer's files, byte for byte as they were read, into folder. */
+int fine__tokenizer_save(const fine_tokenizer *tokenizer, fine_context *ctx, const char *folder);
+
+#endif
