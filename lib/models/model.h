@@ -47,7 +47,7 @@ struct fine_model {
     struct fine__buf config_text;       /* config.json as opened */
     struct fine__buf card;              /* README.md to save; empty: a short one is written */
     char *base_name;                    /* the folder opened from, for the card */
-    struct fine_tokenizer *tokenizer_opaque;   /* a fine_tokenizer, or NULL: see api/model_files.c */
+    fine_tokenizer *tokenizer;          /* or NULL; opened, used and saved by the api layer */
     struct fine__preparation preparation;
 };
 
