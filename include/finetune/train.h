@@ -33,6 +33,7 @@ struct fine_adamw_options {     /* Loshchilov & Hutter, arXiv 1711.05101; bias-c
     double weight_decay;        /* 0.01, decoupled */
     int32_t decay;              /* FINE_DECAY_MATRICES */
     int32_t reserved;
+    double head_learning_rate;  /* peak rate of a head made anew; 0 (default): learning_rate */
 };
 /** Fills in the defaults. @since 0.1 */
 FINE_API void fine_adamw_options_init(struct fine_adamw_options *options, size_t size);
@@ -48,6 +49,7 @@ struct fine_sgd_options {
     double weight_decay;        /* 0, added to the gradient as PyTorch's SGD does */
     int32_t nesterov;           /* 0 */
     int32_t decay;              /* FINE_DECAY_MATRICES */
+    double head_learning_rate;  /* peak rate of a head made anew; 0 (default): learning_rate */
 };
 /** Fills in the defaults. @since 0.1 */
 FINE_API void fine_sgd_options_init(struct fine_sgd_options *options, size_t size);
@@ -62,7 +64,8 @@ FINE_API double fine_optimizer_learning_rate(const fine_optimizer *optimizer);
  * One step by hand on the model's gradients; state is made at the first step and
  * belongs to this model from then on.
  *
- * @param rate the learning rate of this step
+ * @param rate the learning rate of this step; where a head_learning_rate was given, the
+ *             head's is scaled by the same share of its peak
  * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no gradients, another model, or what is
  *         trained has changed; FINE_ENUMERIC: a gradient is not finite (nothing changed);
  *         FINE_ENOMEM
