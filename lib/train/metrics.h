@@ -18,6 +18,7 @@
 #define FINE__METRICS_H
 
 #include "base/buf.h"
+#include "tensor/real.h"
 
 #define FINE__CONFUSION_MAX 512
 #define FINE__GROUPS_MAX 1000
@@ -42,6 +43,12 @@ int fine__metrics_add_class(struct fine__metrics *metrics, int64_t truth, int64_
                             double loss, const char *group);
 int fine__metrics_add_value(struct fine__metrics *metrics, double truth, double predicted,
                             double loss, const char *group);
+/* The same from a row of raw logits: classify: the first highest of n_labels is what is
+ * predicted, loss is cross-entropy (in double); regress: one number, squared error. */
+int fine__metrics_add_logits(struct fine__metrics *metrics, const fine__real *logits,
+                                   int64_t truth, const char *group);
+int fine__metrics_add_output(struct fine__metrics *metrics, fine__real logit, double truth,
+                                  const char *group);
 
 int64_t fine__metrics_count(const struct fine__metrics *metrics);     /* rows added */
 
