@@ -8,12 +8,12 @@
 #define FINE__COMPILER_H
 
 #if defined __GNUC__ || defined __clang__
-#define FINE__PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define FINE__PRINTF(at, first) __attribute__((format(printf, at, first)))
 #define FINE__INLINE static inline __attribute__((always_inline))
 #define FINE__RESTRICT __restrict__
 #define FINE__UNUSED __attribute__((unused))
 #else
-#define FINE__PRINTF(format, first)
+#define FINE__PRINTF(at, first)
 #define FINE__INLINE static inline
 #define FINE__RESTRICT
 #define FINE__UNUSED
