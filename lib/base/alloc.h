@@ -11,6 +11,7 @@
 #include "base/context.h"
 
 void *fine__alloc(fine_context *ctx, size_t bytes);
+void *fine__alloc_quietly(fine_context *ctx, size_t bytes);              /* no finding: the caller has another way */
 void *fine__alloc_array(fine_context *ctx, size_t count, size_t size);   /* zeroed; lazily mapped when large */
 void *fine__realloc(fine_context *ctx, void *block, size_t bytes);       /* on failure block stays valid */
 void fine__free(fine_context *ctx, void *block);                         /* NULL is fine */

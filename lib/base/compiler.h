@@ -8,12 +8,12 @@
 #define FINE__COMPILER_H
 
 #if defined __GNUC__ || defined __clang__
-#define FINE__PRINTF(at, first) __attribute__((format(printf, at, first)))
+#define FINE__PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #define FINE__INLINE static inline __attribute__((always_inline))
 #define FINE__RESTRICT __restrict__
 #define FINE__UNUSED __attribute__((unused))
 #else
-#define FINE__PRINTF(at, first)
+#define FINE__PRINTF(text, first)
 #define FINE__INLINE static inline
 #define FINE__RESTRICT
 #define FINE__UNUSED
@@ -29,6 +29,32 @@
     __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
 #else
 #define FINE__CLONES
+#endif
+
+/* Tells the processor that this is a waiting loop. */
+#if (defined __GNUC__ || defined __clang__) && (defined __x86_64__ || defined __i386__)
+#define FINE__PAUSE() __builtin_ia32_pause()
+#elif (defined __GNUC__ || defined __clang__) && defined __aarch64__
+#define FINE__PAUSE() __asm__ volatile("yield")
+#else
+#define FINE__PAUSE() ((void)0)
+#endif
+
+/* AddressSanitizer is told which parts of an arena are in use. */
+#if defined __SANITIZE_ADDRESS__
+#define FINE__ASAN 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define FINE__ASAN 1
+#endif
+#endif
+#if defined FINE__ASAN
+#include <sanitizer/asan_interface.h>
+#define FINE__POISON(start, bytes) ASAN_POISON_MEMORY_REGION(start, bytes)
+#define FINE__UNPOISON(start, bytes) ASAN_UNPOISON_MEMORY_REGION(start, bytes)
+#else
+#define FINE__POISON(start, bytes) ((void)(start), (void)(bytes))
+#define FINE__UNPOISON(start, bytes) ((void)(start), (void)(bytes))
 #endif
 
 #define FINE__COUNT(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))

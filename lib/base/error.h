@@ -26,6 +26,10 @@ void fine__error_prefix(const char *format, ...) FINE__PRINTF(1, 2);
 void fine__error_clear(void);
 int fine__error_count(void);
 
+/* The findings in order; "" and NULL where there are none (any more). */
+const char *fine__error_first(void);
+const char *fine__error_next(void);
+
 /* For a failure with errno: "cannot open 'x': No such file or directory". */
 int fine__fail_errno(int code, int error_number, const char *format, ...) FINE__PRINTF(3, 4);
 

@@ -21,6 +21,8 @@ struct fine__io {
     int (*fsync)(int fd);
     int (*close)(int fd);
     int (*fstat)(int fd, struct stat *out);
+    int (*stat)(const char *path, struct stat *out);
+    int (*lstat)(const char *path, struct stat *out);
     int (*rename)(const char *from, const char *to);
     int (*mkdir)(const char *path, unsigned mode);
     int (*unlink)(const char *path);
@@ -46,19 +48,25 @@ void fine__file_close(struct fine__file *file);
  * special. */
 int fine__file_read(fine_context *ctx, const char *path, int64_t max_bytes, struct fine__buf *out);
 
-/* Writing one file: <path>.tmp-XXXXXX (O_EXCL, O_NOFOLLOW, mode 0600 & ~umask
- * widened to 0666 & ~umask where is_public), then fsync, rename, and fsync of the
- * directory. abandon() removes the temporary; both close. */
+struct fine__hash;
+
+/* Writing one file: <path>.tmp-XXXXXXXXXXXXXXXX (O_EXCL, O_NOFOLLOW), then fsync,
+ * rename, and fsync of the directory. commit() and abandon() both close and
+ * free, whatever they return; without success the temporary is gone and path is
+ * as it was (only the directory's own fsync may fail after the rename). After a
+ * failed write, call abandon(). */
 struct fine__writer {
     fine_context *ctx;
     int fd;
+    bool failed;
     char *path, *temporary;
     struct fine__buf buffer;   /* small writes are gathered */
     int64_t written;
-    uint64_t checksum_state[2];
+    struct fine__hash *hash;   /* the caller's, or NULL: is fed all that is written */
 };
 
-int fine__writer_open(struct fine__writer *writer, fine_context *ctx, const char *path);
+int fine__writer_open(struct fine__writer *writer, fine_context *ctx, const char *path);          /* 0666 & ~umask */
+int fine__writer_open_private(struct fine__writer *writer, fine_context *ctx, const char *path);  /* 0600 */
 int fine__writer_write(struct fine__writer *writer, const void *bytes, size_t length);
 int fine__writer_commit(struct fine__writer *writer);
 void fine__writer_abandon(struct fine__writer *writer);

@@ -8,7 +8,8 @@ struct fine__map {
     fine_context *ctx;
     struct fine__map_entry *entries;
     int64_t capacity, count;
-    struct fine__map_keys *keys;
+    char *keys;                    /* all keys, one after the other */
+    int64_t n_key_bytes, key_capacity;
 };
 
 void fine__map_init(struct fine__map *map, fine_context *ctx);

@@ -5,7 +5,12 @@
  * tiles in order of arrival. A function must give the same result whichever
  * worker runs a tile. The pool starts at the first call, and anew in a child
  * after fork(). A call while the pool is busy (another session's thread), or
- * from within a tile, runs its tiles in the calling thread.
+ * from within a tile, runs its tiles in the calling thread. Tiles run under the
+ * default floating-point environment, whatever the caller's is.
+ *
+ * Scratch memory that is indexed by worker belongs to a handle (a session, a
+ * trainer), which one thread uses at a time, and never to the context: several
+ * threads may run their tiles inline at once, all with the same index.
  */
 #ifndef FINE__PARALLEL_H
 #define FINE__PARALLEL_H
@@ -16,7 +21,8 @@
 typedef void (*fine__tile_fn)(void *arg, int64_t tile, int worker);
 
 void fine__parallel_for(fine_context *ctx, int64_t n_tiles, fine__tile_fn fn, void *arg);
-int fine__n_workers(const fine_context *ctx);
+int fine__n_workers(const fine_context *ctx);   /* threads, and one more for calls that run inline */
+int fine__n_processors(void);                   /* that this process may use, in [1, 256] */
 void fine__pool_free(fine_context *ctx);
 
 #endif
