@@ -9,10 +9,10 @@
  *
  * Memory: 24 bytes a label; 8 bytes a cell of the confusion matrix up to
  * FINE__CONFUSION_MAX labels (2 MiB), beyond it at most 64 bytes for each
- * different wrong pair that occurs; 72 bytes a row for regression. Groups share
- * FINE__GROUP_CELLS counts of 24 bytes, and are at most FINE__GROUPS_MAX; rows
- * of a group that finds no room count in the whole only, and "ungrouped" says
- * how many they were.
+ * different pair of truth and prediction that occurs; about 70 bytes a row for
+ * regression. Groups are at most FINE__GROUPS_MAX, and their labels' counts at
+ * most FINE__GROUP_CELLS of 24 bytes; rows of a group that finds no room count in
+ * the whole only, and "ungrouped" says how many they were.
  */
 #ifndef FINE__METRICS_H
 #define FINE__METRICS_H
@@ -38,7 +38,8 @@ void fine__metrics_free(struct fine__metrics *metrics);     /* NULL is fine */
 void fine__metrics_reset(struct fine__metrics *metrics);
 
 /* One row. loss: this row's own. group: NULL or "": none. 0, FINE_ENOMEM, or
- * FINE_ENUMERIC where loss or a value is not finite; then the row isn't counted. */
+ * FINE_ENUMERIC where loss or a value is not finite or its square would not be
+ * (beyond 1e145); then the row isn't counted. */
 int fine__metrics_add_class(struct fine__metrics *metrics, int64_t truth, int64_t predicted,
                             double loss, const char *group);
 int fine__metrics_add_value(struct fine__metrics *metrics, double truth, double predicted,
@@ -67,8 +68,8 @@ int fine__metrics_number(struct fine__metrics *metrics, const char *name, double
  * holds n, loss and the numbers, flat. Not full: n, loss and numbers alone.
  */
 void fine__metrics_write(struct fine__metrics *metrics, struct fine__buf *out, bool full);
-/* The same "metrics" object alone, with "n". */
-void fine__metrics_write_flat(struct fine__metrics *metrics, struct fine__buf *out, bool full);
+/* The "metrics" object alone, for events. */
+void fine__metrics_write_object(struct fine__metrics *metrics, struct fine__buf *out, bool full);
 
 /* The names that a task can be judged by, NULL-terminated, "loss" first; NULL for
  * an unknown task. */
