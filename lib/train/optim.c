@@ -1,0 +1,281 @@
+/*
+ * optim.c — one step over all that is trained, tile by tile.
+ *
+ * Each tile is checked before any is written: a step changes everything or nothing.
+ * Rows of an embedding that no batch ever used have zero moments; they only decay, and
+ * the moments' pages are never touched, so they take no memory.
+ */
+#include "train/optim.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/parallel.h"
+
+int
+fine__optimizer_new(fine_optimizer **out, fine_context *ctx, const fine_optimizer *settings)
+{
+    fine_optimizer *optimizer = fine__alloc(ctx, sizeof *optimizer);
+
+    if (optimizer == NULL)
+        return FINE_ENOMEM;
+    *optimizer = *settings;
+    atomic_init(&optimizer->references, 1);
+    optimizer->ctx = fine__context_ref(ctx);
+    optimizer->model = NULL;
+    optimizer->moment[0] = optimizer->moment[1] = NULL;
+    optimizer->n_steps = 0;
+    *out = optimizer;
+    return FINE_OK;
+}
+
+fine_optimizer *
+fine__optimizer_ref(fine_optimizer *optimizer)
+{
+    atomic_fetch_add(&optimizer->references, 1);
+    return optimizer;
+}
+
+void
+fine__optimizer_unref(fine_optimizer *optimizer)
+{
+    if (optimizer == NULL || atomic_fetch_sub(&optimizer->references, 1) > 1)
+        return;
+    fine_context *ctx = optimizer->ctx;
+
+    fine__optimizer_reset(optimizer);
+    fine__free(ctx, optimizer);
+    fine__context_unref(ctx);
+}
+
+void
+fine__optimizer_reset(fine_optimizer *optimizer)
+{
+    for (int i = 0; i < FINE__MAX_MOMENTS; i++) {
+        fine__free(optimizer->ctx, optimizer->moment[i]);
+        optimizer->moment[i] = NULL;
+    }
+    fine__model_unref(optimizer->model);
+    optimizer->model = NULL;
+    optimizer->n_steps = 0;
+}
+
+int
+fine__optimizer_prepare(fine_optimizer *optimizer, fine_model *model)
+{
+    const struct fine__params *params = &model->params;
+
+    if (params->gradients == NULL)
+        return fine__fail(FINE_ESTATE, "the model has no gradients to step on: run "
+                          "fine_model_backward() first");
+    if (optimizer->model != NULL) {
+        if (optimizer->model != model)
+            return fine__fail(FINE_ESTATE, "this optimizer holds the state of another model: make "
+                              "a new one");
+        if (optimizer->signature != params->signature)
+            return fine__fail(FINE_ESTATE, "what is trained has changed since this optimizer's "
+                              "first step: make a new one after freezing");
+        return FINE_OK;
+    }
+    for (int i = 0; i < optimizer->rule->n_moments(optimizer); i++) {
+        optimizer->moment[i] = fine__alloc_array(optimizer->ctx, (size_t)params->n_gradients,
+                                                 sizeof *optimizer->moment[i]);
+        if (optimizer->moment[i] == NULL) {
+            fine__optimizer_reset(optimizer);
+            return FINE_ENOMEM;
+        }
+    }
+    optimizer->model = fine__model_ref(model);
+    optimizer->signature = params->signature;
+    return FINE_OK;
+}
+
+double
+fine__optimizer_head_rate(const fine_optimizer *optimizer, double rate)
+{
+    if (!(optimizer->head_learning_rate > 0))
+        return rate;
+    if (!(optimizer->learning_rate > 0))
+        return optimizer->head_learning_rate;
+    return rate * (optimizer->head_learning_rate / optimizer->learning_rate);
+}
+
+/* ---- one step ---- */
+
+struct job {
+    fine_optimizer *optimizer;
+    struct fine__params *params;
+    struct fine__step steps[2][2];  /* [is head][decays] */
+};
+
+static bool
+decays(const fine_optimizer *optimizer, const struct fine__param *param)
+{
+    return optimizer->weight_decay > 0 &&
+           (param->decays || optimizer->decay == FINE_DECAY_ALL);
+}
+
+/* How many are NaN or beyond the limit. */
+FINE__CLONES static int64_t
+count_bad(const fine__real *values, int64_t count, fine__real limit)
+{
+    int64_t bad = 0;
+
+    for (int64_t i = 0; i < count; i++)
+        bad += !(values[i] <= limit && values[i] >= -limit);
+    return bad;
+}
+
+/* Where the state of a parameter lies: as its gradient in the block. */
+static int64_t
+offset_of(const struct fine__params *params, const struct fine__param *param)
+{
+    return param->tensor.grad - params->gradients;
+}
+
+enum { GOOD = 0, BAD_WEIGHT = 1, BAD_STATE = 2 };
+
+static void
+check_tile(void *arg, int64_t index, int worker)
+{
+    const struct job *job = arg;
+    const struct fine__params_tile *tile = &job->params->tiles[index];
+    const struct fine__param *param = &job->params->list[tile->param];
+    const struct fine__rows *rows = param->tensor.rows;
+    const int64_t offset = offset_of(job->params, param), count = tile->end - tile->begin;
+    const int64_t stride = rows != NULL ? rows->width : count;
+    int64_t bad = 0;
+
+    (void)worker;
+    for (int m = 0; m < FINE__MAX_MOMENTS; m++)
+        for (int64_t at = tile->begin; job->optimizer->moment[m] != NULL && at < tile->end;
+             at += stride)
+            if (rows == NULL || rows->seen[at / stride])
+                bad += count_bad(job->optimizer->moment[m] + offset + at, stride,
+                                 (fine__real)job->optimizer->rule->max_moment[m]);
+    job->params->partial[index] = bad > 0 ? BAD_STATE : GOOD;
+    if (count_bad(param->tensor.data + tile->begin, count, (fine__real)FINE__MAX_WEIGHT) > 0)
+        job->params->partial[index] = BAD_WEIGHT;
+}
+
+static void
+apply_rows(const struct job *job, const struct fine__params_tile *tile,
+           const struct fine__param *param, const struct fine__step *step)
+{
+    const fine_optimizer *optimizer = job->optimizer;
+    const struct fine__rule *rule = optimizer->rule;
+    const struct fine__rows *rows = param->tensor.rows;
+    const int64_t offset = offset_of(job->params, param);
+
+    for (int64_t at = tile->begin; at < tile->end; at += rows->width) {
+        const int64_t row = at / rows->width;
+        fine__real *weight = param->tensor.data + at, *gradient = param->tensor.grad + at;
+        fine__real *moment[FINE__MAX_MOMENTS] = { NULL };
+
+        if (!rows->seen[row] && rule->apply_idle(step, weight, rows->width))
+            continue;
+        if (!rows->used[row])       /* what lies there is from an earlier step */
+            memset(gradient, 0, (size_t)rows->width * sizeof *gradient);
+        for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++)
+            moment[m] = optimizer->moment[m] + offset + at;
+        rule->apply(step, weight, gradient, moment, rows->width);
+    }
+}
+
+static void
+apply_tile(void *arg, int64_t index, int worker)
+{
+    const struct job *job = arg;
+    const fine_optimizer *optimizer = job->optimizer;
+    const struct fine__params_tile *tile = &job->params->tiles[index];
+    const struct fine__param *param = &job->params->list[tile->param];
+    const struct fine__step *step = &job->steps[param->is_head][decays(optimizer, param)];
+    fine__real *moment[FINE__MAX_MOMENTS] = { NULL };
+
+    (void)worker;
+    if (param->tensor.rows != NULL) {
+        apply_rows(job, tile, param, step);
+        return;
+    }
+    for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++)
+        moment[m] = optimizer->moment[m] + offset_of(job->params, param) + tile->begin;
+    optimizer->rule->apply(step, param->tensor.data + tile->begin,
+                           param->tensor.grad + tile->begin, moment, tile->end - tile->begin);
+}
+
+static int
+check_all(struct job *job)
+{
+    struct fine__params *params = job->params;
+
+    fine__parallel_for(params->ctx, params->n_tiles, check_tile, job);
+    for (int64_t i = 0; i < params->n_tiles; i++) {
+        const char *name = params->list[params->tiles[i].param].name;
+
+        if (params->partial[i] >= BAD_STATE)
+            return fine__fail(FINE_ENUMERIC, "the optimizer's state of '%s' holds a number that is "
+                              "not finite: go on from the last checkpoint", name);
+        if (params->partial[i] >= BAD_WEIGHT)
+            return fine__fail(FINE_ENUMERIC, "the weight '%s' holds a number that is not finite, "
+                              "or beyond 1e30: the model's file is damaged, or the learning rate "
+                              "far too high", name);
+    }
+    return FINE_OK;
+}
+
+int
+fine__optimizer_apply(fine_optimizer *optimizer, double rate, double head_rate, double scale,
+                      double norm)
+{
+    struct job job = { .optimizer = optimizer, .params = &optimizer->model->params };
+    const struct fine__rule *rule = optimizer->rule;
+
+    if (!isfinite(norm)) {
+        const char *name = fine__params_not_finite(job.params);
+
+        return fine__fail(FINE_ENUMERIC, "the gradient of '%s' is not finite: a lower learning "
+                          "rate, or clipping, may help", name != NULL ? name : "?");
+    }
+    if (norm * scale > rule->max_gradient)
+        return fine__fail(FINE_ENUMERIC, "the gradients' norm is beyond what %s can hold in single "
+                          "precision: clip it (clip_norm)", rule->name);
+    FINE__TRY(check_all(&job));
+    for (int head = 0; head < 2; head++)
+        for (int decay = 0; decay < 2; decay++) {
+            struct fine__step *step = &job.steps[head][decay];
+
+            *step = (struct fine__step){ .scale = (fine__real)scale };
+            rule->prepare(optimizer, optimizer->n_steps + 1, head ? head_rate : rate, decay != 0,
+                          step);
+        }
+    fine__parallel_for(job.params->ctx, job.params->n_tiles, apply_tile, &job);
+    optimizer->n_steps++;
+    return FINE_OK;
+}
+
+int
+fine__optimizer_restored(fine_optimizer *optimizer, int64_t n_steps)
+{
+    struct fine__params *params = &optimizer->model->params;
+
+    for (int64_t i = 0; i < params->count; i++) {
+        const struct fine__param *param = &params->list[i];
+
+        if (param->tensor.grad == NULL)
+            continue;
+        for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++) {
+            const fine__real *moment = optimizer->moment[m] + offset_of(params, param);
+
+            if (count_bad(moment, param->tensor.count,
+                          (fine__real)optimizer->rule->max_moment[m]) > 0)
+                return fine__fail(FINE_EFORMAT, "the optimizer's state of '%s' is not finite",
+                                  param->name);
+            for (int64_t at = 0; param->tensor.rows != NULL && at < param->tensor.count; at++)
+                if (moment[at] != 0)
+                    param->tensor.rows->seen[at / param->tensor.rows->width] = 1;
+        }
+    }
+    optimizer->n_steps = n_steps;
+    return FINE_OK;
+}
