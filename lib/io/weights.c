@@ -1,0 +1,500 @@
+/*
+ * weights.c — opened weights: from one file, or from an index and its shards; reading
+ * single tensors.
+ *
+ * An index names a file for each tensor. It is only checked against what the files say
+ * themselves; the list is made from their headers. Data are read when asked for, through
+ * at most 1 MB of scratch, floats of the right type straight to where they belong.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "io/half.h"
+#include "io/scan.h"
+#include "io/weights.h"
+
+#if defined __BYTE_ORDER__ && defined __ORDER_LITTLE_ENDIAN__
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "safetensors are little-endian, and read without conversion");
+#endif
+
+enum { CHUNK = 1 << 20, MAX_INDEX = 100 * 1000 * 1000, MAX_SHARDS = 1024 };
+
+static int
+new_weights(struct fine__weights **out, fine_context *ctx)
+{
+    struct fine__weights *weights = fine__alloc_array(ctx, 1, sizeof *weights);
+
+    if (weights == NULL)
+        return FINE_ENOMEM;
+    weights->ctx = fine__context_ref(ctx);
+    fine__map_init(&weights->names, ctx);
+    *out = weights;
+    return 0;
+}
+
+void
+fine__weights_free(struct fine__weights *weights)
+{
+    fine_context *ctx;
+
+    if (weights == NULL)
+        return;
+    ctx = weights->ctx;
+    for (int64_t i = 0; i < weights->n_parts; i++) {
+        fine__blob_close(&weights->parts[i].blob);
+        fine__free(ctx, weights->parts[i].header);
+    }
+    fine__map_free(&weights->names);
+    fine__free(ctx, weights->parts);
+    fine__free(ctx, weights->list);
+    fine__free(ctx, weights->shapes);
+    fine__free(ctx, weights->chunk);
+    fine__free(ctx, weights);
+    fine__context_unref(ctx);
+}
+
+/* Takes the blob over, in either case. */
+static int
+add_part(struct fine__weights *w, struct fine__blob *blob)
+{
+    const int rc = fine__grow(w->ctx, &w->parts, &w->parts_capacity, w->n_parts + 1,
+                              sizeof *w->parts);
+
+    if (rc < 0) {
+        fine__blob_close(blob);
+        return rc;
+    }
+    w->parts[w->n_parts] = (struct fine__weights_part){ .blob = *blob };
+    return fine__header_read(w, w->n_parts++);
+}
+
+/* Nothing grows any more: pointers may be taken. */
+static void
+settle(struct fine__weights *w)
+{
+    for (int64_t i = 0; i < w->count; i++)
+        if (w->list[i].weight.n_dims > 0)
+            w->list[i].weight.shape = w->shapes + w->list[i].shape_at;
+}
+
+static int
+open_blob(struct fine__weights **out, fine_context *ctx, struct fine__blob *blob)
+{
+    struct fine__weights *w;
+    int rc = new_weights(&w, ctx);
+
+    if (rc < 0) {
+        fine__blob_close(blob);
+        return rc;
+    }
+    fine__error_clear();
+    rc = add_part(w, blob);
+    if (rc == 0 && w->bad)
+        rc = FINE_EFORMAT;
+    if (rc < 0) {
+        fine__weights_free(w);
+        return rc;
+    }
+    settle(w);
+    *out = w;
+    return 0;
+}
+
+/* ---- an index and its shards ---- */
+
+struct index {
+    struct fine__buf text;                /* names point into it */
+    struct fine__scan scan;
+    struct fine__map tensors, files;
+    struct named { const char *tensor; int64_t file; } *list;
+    int64_t count, capacity;
+    const char *names[MAX_SHARDS], *sorted[MAX_SHARDS];
+    int64_t n_files;
+};
+
+static bool
+read_weight_map(struct index *index, fine_context *ctx)
+{
+    struct fine__scan *scan = &index->scan;
+    bool first = true;
+    char *tensor, *file;
+    size_t length, file_length;
+
+    if (!fine__scan_enter(scan, '{'))
+        return false;
+    while (fine__scan_member(scan, &first, &tensor, &length)) {
+        int64_t at;
+        int rc;
+
+        if (!fine__scan_string(scan, &file, &file_length, "the file of a tensor"))
+            return false;
+        if (strlen(tensor) != length)
+            return fine__scan_fail(scan, "a tensor's name contains the character NUL");
+        if (strlen(file) != file_length || !fine__name_is_plain(file))
+            return fine__scan_fail(scan, "the shard '%s' is refused: it must be the name of a "
+                                   "file in the model's folder itself", file);
+        rc = fine__map_put(&index->tensors, tensor, length, index->count);
+        if (rc > 0)
+            return fine__scan_fail(scan, "tensor '%s' stands twice in weight_map", tensor);
+        at = fine__map_get(&index->files, file, file_length);
+        if (rc == 0 && at < 0) {
+            if (index->n_files == MAX_SHARDS)
+                return fine__scan_fail(scan, "more than %d shards", MAX_SHARDS);
+            at = index->n_files++;
+            index->names[at] = file;
+            rc = fine__map_put(&index->files, file, file_length, at);
+        }
+        if (rc == 0)
+            rc = fine__grow(ctx, &index->list, &index->capacity, index->count + 1,
+                            sizeof *index->list);
+        if (rc < 0) {
+            scan->rc = rc;
+            return false;
+        }
+        index->list[index->count++] = (struct named){ tensor, at };
+    }
+    return scan->rc == 0;
+}
+
+static int
+read_index(struct index *index, fine_context *ctx, const char *what)
+{
+    struct fine__scan *scan = &index->scan;
+    bool first = true, found = false;
+    char *key;
+    size_t length;
+
+    fine__scan_init(scan, index->text.data, index->text.length, what);
+    if (!fine__scan_enter(scan, '{'))
+        return scan->rc;
+    while (fine__scan_member(scan, &first, &key, &length)) {
+        if (strcmp(key, "weight_map") == 0) {
+            if (found)
+                fine__scan_fail(scan, "weight_map stands twice");
+            else
+                read_weight_map(index, ctx);
+            found = true;
+        } else {
+            fine__scan_skip(scan);
+        }
+    }
+    if (scan->rc == 0 && fine__scan_end(scan) && !found)
+        fine__scan_fail(scan, "there is no 'weight_map'");
+    return scan->rc;
+}
+
+static int
+find_missing_shards(const struct index *index, const struct fine__source *source,
+                    const char *what)
+{
+    int rc = 0;
+
+    fine__error_clear();
+    for (int64_t i = 0; i < index->n_files; i++)
+        if (!fine__source_has(source, index->names[i]))
+            rc = fine__also(FINE_EIO, "%s: the shard '%s' is not there: download it too", what,
+                            index->names[i]);
+    return rc;
+}
+
+/* Shards are opened in the order of their names. */
+static int
+by_name(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static int
+open_shards(struct fine__weights *w, struct index *index, const struct fine__source *source)
+{
+    memcpy(index->sorted, index->names, sizeof index->names);
+    qsort(index->sorted, (size_t)index->n_files, sizeof *index->sorted, by_name);
+    fine__error_clear();
+    for (int64_t i = 0; i < index->n_files; i++) {
+        struct fine__blob blob;
+
+        FINE__TRY(fine__blob_open(&blob, source, index->sorted[i]));
+        FINE__TRY(add_part(w, &blob));
+    }
+    return 0;
+}
+
+/* Is every tensor where the index says? */
+static void
+compare_index(struct fine__weights *w, const struct index *index, const char *what)
+{
+    for (int64_t i = 0; i < index->count; i++) {
+        const char *tensor = index->list[i].tensor, *said = index->names[index->list[i].file];
+        const int64_t at = fine__map_get_cstr(&w->names, tensor);
+        const char *is = at < 0 ? NULL
+                                : fine__path_name(w->parts[w->list[at].part].blob.name);
+
+        if (is != NULL && strcmp(is, said) == 0)
+            continue;
+        w->bad = true;
+        if (is == NULL)
+            fine__also(FINE_EFORMAT, "%s: tensor '%s' should be in '%s' and is not there", what,
+                       tensor, said);
+        else
+            fine__also(FINE_EFORMAT, "%s: tensor '%s' should be in '%s' and is in '%s'", what,
+                       tensor, said, is);
+    }
+}
+
+static int
+open_index(struct fine__weights **out, fine_context *ctx, const struct fine__source *source,
+           const char *name)
+{
+    struct index *index = fine__alloc_array(ctx, 1, sizeof *index);
+    char *what = fine__path_join(ctx, fine__source_name(source), name);
+    struct fine__weights *w = NULL;
+    int rc = index == NULL || what == NULL ? FINE_ENOMEM : 0;
+
+    if (index != NULL) {
+        fine__buf_init(&index->text, ctx);
+        fine__map_init(&index->tensors, ctx);
+        fine__map_init(&index->files, ctx);
+    }
+    if (rc == 0)
+        rc = fine__source_read(source, name, MAX_INDEX, &index->text);
+    if (rc == 0)
+        rc = read_index(index, ctx, what);
+    if (rc == 0)
+        rc = find_missing_shards(index, source, what);
+    if (rc == 0)
+        rc = new_weights(&w, ctx);
+    if (rc == 0)
+        rc = open_shards(w, index, source);
+    if (rc == 0) {
+        compare_index(w, index, what);
+        if (w->bad)
+            rc = FINE_EFORMAT;
+    }
+    if (index != NULL) {
+        fine__buf_free(&index->text);
+        fine__map_free(&index->tensors);
+        fine__map_free(&index->files);
+        fine__free(ctx, index->list);
+    }
+    fine__free(ctx, index);
+    fine__free(ctx, what);
+    if (rc < 0) {
+        fine__weights_free(w);
+        return rc;
+    }
+    settle(w);
+    *out = w;
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static const char index_suffix[] = ".index.json";
+
+int
+fine__weights_open_file(struct fine__weights **out, fine_context *ctx,
+                        const struct fine__source *source, const char *name)
+{
+    struct fine__blob blob;
+
+    if (fine__path_has_suffix(name, index_suffix))
+        return open_index(out, ctx, source, name);
+    FINE__TRY(fine__blob_open(&blob, source, name));
+    return open_blob(out, ctx, &blob);
+}
+
+int
+fine__weights_open(struct fine__weights **out, fine_context *ctx, const struct fine__source *source)
+{
+    static const char *const names[] = { "model.safetensors", "model.safetensors.index.json" };
+    static const char *const others[] = { "pytorch_model.bin", "pytorch_model.bin.index.json",
+                                          "tf_model.h5", "flax_model.msgpack", "model.onnx" };
+
+    for (int64_t i = 0; i < FINE__COUNT(names); i++)
+        if (fine__source_has(source, names[i]))
+            return fine__weights_open_file(out, ctx, source, names[i]);
+    for (int64_t i = 0; i < FINE__COUNT(others); i++)
+        if (fine__source_has(source, others[i]))
+            return fine__fail(FINE_EUNSUPPORTED,
+                              "%s: the weights are only there as '%s'; convert them to "
+                              "model.safetensors (in Python: model.save_pretrained(folder, "
+                              "safe_serialization=True))", fine__source_name(source), others[i]);
+    return fine__fail(FINE_EIO, "%s: there are no weights: neither model.safetensors nor "
+                      "model.safetensors.index.json is there", fine__source_name(source));
+}
+
+int
+fine__weights_open_path(struct fine__weights **out, fine_context *ctx, const char *path)
+{
+    const bool is_folder = fine__is_directory(ctx, path);
+    struct fine__source *source;
+    struct fine__blob blob;
+    char *folder;
+    int rc;
+
+    if (!is_folder && !fine__path_has_suffix(path, index_suffix)) {
+        FINE__TRY(fine__blob_open_path(&blob, ctx, path));
+        return open_blob(out, ctx, &blob);
+    }
+    folder = is_folder ? fine__strdup(ctx, path) : fine__path_folder(ctx, path);
+    if (folder == NULL)
+        return FINE_ENOMEM;
+    rc = fine__source_open_folder(&source, ctx, folder);
+    fine__free(ctx, folder);
+    FINE__TRY(rc);
+    rc = is_folder ? fine__weights_open(out, ctx, source)
+                   : fine__weights_open_file(out, ctx, source, fine__path_name(path));
+    fine__source_free(source);
+    return rc;
+}
+
+/* ---- looking and reading ---- */
+
+int64_t
+fine__weights_count(const struct fine__weights *weights)
+{
+    return weights->count;
+}
+
+const struct fine__weight *
+fine__weights_at(const struct fine__weights *weights, int64_t i)
+{
+    return &weights->list[i].weight;
+}
+
+int64_t
+fine__weights_find(const struct fine__weights *weights, const char *name)
+{
+    return fine__map_get_cstr(&weights->names, name);
+}
+
+const char *
+fine__weights_file(const struct fine__weights *weights, int64_t i)
+{
+    return weights->parts[weights->list[i].part].blob.name;
+}
+
+size_t
+fine__weights_bytes(const struct fine__weights *weights, int64_t i)
+{
+    return (size_t)(weights->list[i].to - weights->list[i].from);
+}
+
+static int
+read_part(struct fine__weights *w, int64_t i, void *out, int64_t from, size_t bytes)
+{
+    const struct fine__weights_entry *entry = &w->list[i];
+    struct fine__weights_part *part = &w->parts[entry->part];
+
+    return fine__blob_read_at(&part->blob, out, bytes, part->data_from + entry->from + from);
+}
+
+int
+fine__weights_read_raw(struct fine__weights *weights, int64_t i, void *out)
+{
+    return read_part(weights, i, out, 0, fine__weights_bytes(weights, i));
+}
+
+static int
+need_chunk(struct fine__weights *w)
+{
+    if (w->chunk == NULL)
+        w->chunk = fine__alloc(w->ctx, CHUNK);
+    return w->chunk == NULL ? FINE_ENOMEM : 0;
+}
+
+static void
+convert(int32_t type, const void *in, float *out, int64_t n)
+{
+    const double *doubles = in;
+
+    if (type == FINE_F16) {
+        fine__f16_to_float(in, out, n);
+    } else if (type == FINE_BF16) {
+        fine__bf16_to_float(in, out, n);
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = (float)doubles[i];
+    }
+}
+
+int
+fine__weights_read_floats(struct fine__weights *weights, int64_t i, float *out)
+{
+    const struct fine__weight *weight = &weights->list[i].weight;
+    const int64_t size = (int64_t)fine__type_size(weight->type);
+    int64_t n;
+
+    if (weight->type == FINE_F32)
+        return fine__weights_read_raw(weights, i, out);
+    if (weight->type != FINE_F16 && weight->type != FINE_BF16 && weight->type != FINE_F64)
+        return fine__fail(FINE_ESHAPE, "%s: tensor '%s' holds %s; weights must be F32, F16, BF16 "
+                          "or F64", fine__weights_file(weights, i), weight->name,
+                          fine__type_name(weight->type));
+    FINE__TRY(need_chunk(weights));
+    for (int64_t at = 0; at < weight->count; at += n) {
+        n = weight->count - at < CHUNK / size ? weight->count - at : CHUNK / size;
+        FINE__TRY(read_part(weights, i, weights->chunk, at * size, (size_t)(n * size)));
+        convert(weight->type, weights->chunk, out + at, n);
+    }
+    return 0;
+}
+
+/* ---- the fingerprint ---- */
+
+static int
+by_weight_name(const void *left, const void *right)
+{
+    const struct fine__weights_entry *const *a = left, *const *b = right;
+
+    return strcmp((*a)->weight.name, (*b)->weight.name);
+}
+
+static int
+hash_weight(struct fine__weights *w, struct fine__hash *hash, int64_t i)
+{
+    const struct fine__weight *weight = &w->list[i].weight;
+    const char *type = fine__type_name(weight->type);
+    const size_t bytes = fine__weights_bytes(w, i);
+    size_t n;
+
+    /* With its terminator each field ends where it ends. */
+    fine__hash_update(hash, weight->name, strlen(weight->name) + 1);
+    fine__hash_update(hash, type, strlen(type) + 1);
+    fine__hash_update(hash, &weight->n_dims, sizeof weight->n_dims);
+    if (weight->n_dims > 0)
+        fine__hash_update(hash, weight->shape, (size_t)weight->n_dims * sizeof *weight->shape);
+    for (size_t at = 0; at < bytes; at += n) {
+        n = bytes - at < CHUNK ? bytes - at : CHUNK;
+        FINE__TRY(read_part(w, i, w->chunk, (int64_t)at, n));
+        fine__hash_update(hash, w->chunk, n);
+    }
+    return 0;
+}
+
+int
+fine__weights_fingerprint(struct fine__weights *weights, char out[33])
+{
+    const struct fine__weights_entry **sorted = NULL;
+    struct fine__hash *hash;
+    int rc;
+
+    FINE__TRY(need_chunk(weights));
+    FINE__TRY(fine__hash_new(&hash, weights->ctx));
+    sorted = fine__alloc_array(weights->ctx, (size_t)weights->count, sizeof *sorted);
+    rc = sorted == NULL ? FINE_ENOMEM : 0;
+    for (int64_t i = 0; rc == 0 && i < weights->count; i++)
+        sorted[i] = &weights->list[i];
+    if (rc == 0 && weights->count > 0)
+        qsort(sorted, (size_t)weights->count, sizeof *sorted, by_weight_name);
+    for (int64_t i = 0; rc == 0 && i < weights->count; i++)
+        rc = hash_weight(weights, hash, sorted[i] - weights->list);
+    if (rc == 0)
+        fine__hash_hex(hash, out);
+    fine__hash_free(hash);
+    fine__free(weights->ctx, sorted);
+    return rc;
+}

@@ -1,0 +1,44 @@
+/*
+ * weights.h — how opened weights are kept: one list over all files.
+ *
+ * Names point into the headers' texts, which are kept; shapes lie one after the other in
+ * one array. So a header of a million tensors costs little more than itself.
+ */
+#ifndef FINE__WEIGHTS_H
+#define FINE__WEIGHTS_H
+
+#include "base/map.h"
+#include "io/safetensors.h"
+
+struct fine__weights_part {
+    struct fine__blob blob;
+    char *header;                      /* names within it are NUL-terminated */
+    int64_t data_from;
+};
+
+struct fine__weights_entry {
+    struct fine__weight weight;
+    int64_t shape_at;                  /* index in shapes, until they stay where they are */
+    int64_t from, to;                  /* within the data of its part */
+    int64_t part;
+};
+
+struct fine__weights {
+    fine_context *ctx;
+    struct fine__weights_part *parts;
+    int64_t n_parts, parts_capacity;
+    struct fine__weights_entry *list;
+    int64_t count, capacity;
+    int64_t *shapes;
+    int64_t n_shapes, shapes_capacity;
+    struct fine__map names;            /* to the index in list */
+    bool bad;                          /* while opening: a finding was added */
+    void *chunk;                       /* for conversions, made when first needed */
+};
+
+/* Reads and checks the header of parts[part], whose blob is open, and appends its entries
+ * in the order of their data, shape_at in place of shape. What is wrong with single tensors
+ * are findings added with weights->bad set, and 0; anything else is a failure. */
+int fine__header_read(struct fine__weights *weights, int64_t part);
+
+#endif
