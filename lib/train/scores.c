@@ -66,7 +66,7 @@ fine__score_matthews(const struct fine__label_counts *counts, int64_t n, bool *d
     *defined = spread_truth > 0 && spread_predicted > 0;
     if (!*defined)
         return 0;
-    return (both * rows - truth_predicted) / (sqrt(spread_truth) * sqrt(spread_predicted));
+    return (both * rows - truth_predicted) / sqrt(spread_truth * spread_predicted);
 }
 
 double
