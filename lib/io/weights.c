@@ -1,10 +1,8 @@
 /*
- * weights.c — opened weights: from one file, or from an index and its shards; reading
- * single tensors.
+ * weights.c — opened weights: finding the files, and reading single tensors.
  *
- * An index names a file for each tensor. It is only checked against what the files say
- * themselves; the list is made from their headers. Data are read when asked for, through
- * at most 1 MB of scratch, floats of the right type straight to where they belong.
+ * Data are read when asked for, floats of the right type straight to where they belong,
+ * others through at most 1 MB of scratch.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +10,6 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "io/half.h"
-#include "io/scan.h"
 #include "io/weights.h"
 
 #if defined __BYTE_ORDER__ && defined __ORDER_LITTLE_ENDIAN__
@@ -20,10 +17,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "safetensors are little-endian, and read without conversion");
 #endif
 
-enum { CHUNK = 1 << 20, MAX_INDEX = 100 * 1000 * 1000, MAX_SHARDS = 1024 };
+enum { CHUNK = 1 << 20 };
 
-static int
-new_weights(struct fine__weights **out, fine_context *ctx)
+int
+fine__weights_new(struct fine__weights **out, fine_context *ctx)
 {
     struct fine__weights *weights = fine__alloc_array(ctx, 1, sizeof *weights);
 
@@ -56,9 +53,8 @@ fine__weights_free(struct fine__weights *weights)
     fine__context_unref(ctx);
 }
 
-/* Takes the blob over, in either case. */
-static int
-add_part(struct fine__weights *w, struct fine__blob *blob)
+int
+fine__weights_add_part(struct fine__weights *w, struct fine__blob *blob)
 {
     const int rc = fine__grow(w->ctx, &w->parts, &w->parts_capacity, w->n_parts + 1,
                               sizeof *w->parts);
@@ -71,9 +67,8 @@ add_part(struct fine__weights *w, struct fine__blob *blob)
     return fine__header_read(w, w->n_parts++);
 }
 
-/* Nothing grows any more: pointers may be taken. */
-static void
-settle(struct fine__weights *w)
+void
+fine__weights_settle(struct fine__weights *w)
 {
     for (int64_t i = 0; i < w->count; i++)
         if (w->list[i].weight.n_dims > 0)
@@ -84,208 +79,21 @@ static int
 open_blob(struct fine__weights **out, fine_context *ctx, struct fine__blob *blob)
 {
     struct fine__weights *w;
-    int rc = new_weights(&w, ctx);
+    int rc = fine__weights_new(&w, ctx);
 
     if (rc < 0) {
         fine__blob_close(blob);
         return rc;
     }
     fine__error_clear();
-    rc = add_part(w, blob);
+    rc = fine__weights_add_part(w, blob);
     if (rc == 0 && w->bad)
         rc = FINE_EFORMAT;
     if (rc < 0) {
         fine__weights_free(w);
         return rc;
     }
-    settle(w);
-    *out = w;
-    return 0;
-}
-
-/* ---- an index and its shards ---- */
-
-struct index {
-    struct fine__buf text;                /* names point into it */
-    struct fine__scan scan;
-    struct fine__map tensors, files;
-    struct named { const char *tensor; int64_t file; } *list;
-    int64_t count, capacity;
-    const char *names[MAX_SHARDS], *sorted[MAX_SHARDS];
-    int64_t n_files;
-};
-
-static bool
-read_weight_map(struct index *index, fine_context *ctx)
-{
-    struct fine__scan *scan = &index->scan;
-    bool first = true;
-    char *tensor, *file;
-    size_t length, file_length;
-
-    if (!fine__scan_enter(scan, '{'))
-        return false;
-    while (fine__scan_member(scan, &first, &tensor, &length)) {
-        int64_t at;
-        int rc;
-
-        if (!fine__scan_string(scan, &file, &file_length, "the file of a tensor"))
-            return false;
-        if (strlen(tensor) != length)
-            return fine__scan_fail(scan, "a tensor's name contains the character NUL");
-        if (strlen(file) != file_length || !fine__name_is_plain(file))
-            return fine__scan_fail(scan, "the shard '%s' is refused: it must be the name of a "
-                                   "file in the model's folder itself", file);
-        rc = fine__map_put(&index->tensors, tensor, length, index->count);
-        if (rc > 0)
-            return fine__scan_fail(scan, "tensor '%s' stands twice in weight_map", tensor);
-        at = fine__map_get(&index->files, file, file_length);
-        if (rc == 0 && at < 0) {
-            if (index->n_files == MAX_SHARDS)
-                return fine__scan_fail(scan, "more than %d shards", MAX_SHARDS);
-            at = index->n_files++;
-            index->names[at] = file;
-            rc = fine__map_put(&index->files, file, file_length, at);
-        }
-        if (rc == 0)
-            rc = fine__grow(ctx, &index->list, &index->capacity, index->count + 1,
-                            sizeof *index->list);
-        if (rc < 0) {
-            scan->rc = rc;
-            return false;
-        }
-        index->list[index->count++] = (struct named){ tensor, at };
-    }
-    return scan->rc == 0;
-}
-
-static int
-read_index(struct index *index, fine_context *ctx, const char *what)
-{
-    struct fine__scan *scan = &index->scan;
-    bool first = true, found = false;
-    char *key;
-    size_t length;
-
-    fine__scan_init(scan, index->text.data, index->text.length, what);
-    if (!fine__scan_enter(scan, '{'))
-        return scan->rc;
-    while (fine__scan_member(scan, &first, &key, &length)) {
-        if (strcmp(key, "weight_map") == 0) {
-            if (found)
-                fine__scan_fail(scan, "weight_map stands twice");
-            else
-                read_weight_map(index, ctx);
-            found = true;
-        } else {
-            fine__scan_skip(scan);
-        }
-    }
-    if (scan->rc == 0 && fine__scan_end(scan) && !found)
-        fine__scan_fail(scan, "there is no 'weight_map'");
-    return scan->rc;
-}
-
-static int
-find_missing_shards(const struct index *index, const struct fine__source *source,
-                    const char *what)
-{
-    int rc = 0;
-
-    fine__error_clear();
-    for (int64_t i = 0; i < index->n_files; i++)
-        if (!fine__source_has(source, index->names[i]))
-            rc = fine__also(FINE_EIO, "%s: the shard '%s' is not there: download it too", what,
-                            index->names[i]);
-    return rc;
-}
-
-/* Shards are opened in the order of their names. */
-static int
-by_name(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-static int
-open_shards(struct fine__weights *w, struct index *index, const struct fine__source *source)
-{
-    memcpy(index->sorted, index->names, sizeof index->names);
-    qsort(index->sorted, (size_t)index->n_files, sizeof *index->sorted, by_name);
-    fine__error_clear();
-    for (int64_t i = 0; i < index->n_files; i++) {
-        struct fine__blob blob;
-
-        FINE__TRY(fine__blob_open(&blob, source, index->sorted[i]));
-        FINE__TRY(add_part(w, &blob));
-    }
-    return 0;
-}
-
-/* Is every tensor where the index says? */
-static void
-compare_index(struct fine__weights *w, const struct index *index, const char *what)
-{
-    for (int64_t i = 0; i < index->count; i++) {
-        const char *tensor = index->list[i].tensor, *said = index->names[index->list[i].file];
-        const int64_t at = fine__map_get_cstr(&w->names, tensor);
-        const char *is = at < 0 ? NULL
-                                : fine__path_name(w->parts[w->list[at].part].blob.name);
-
-        if (is != NULL && strcmp(is, said) == 0)
-            continue;
-        w->bad = true;
-        if (is == NULL)
-            fine__also(FINE_EFORMAT, "%s: tensor '%s' should be in '%s' and is not there", what,
-                       tensor, said);
-        else
-            fine__also(FINE_EFORMAT, "%s: tensor '%s' should be in '%s' and is in '%s'", what,
-                       tensor, said, is);
-    }
-}
-
-static int
-open_index(struct fine__weights **out, fine_context *ctx, const struct fine__source *source,
-           const char *name)
-{
-    struct index *index = fine__alloc_array(ctx, 1, sizeof *index);
-    char *what = fine__path_join(ctx, fine__source_name(source), name);
-    struct fine__weights *w = NULL;
-    int rc = index == NULL || what == NULL ? FINE_ENOMEM : 0;
-
-    if (index != NULL) {
-        fine__buf_init(&index->text, ctx);
-        fine__map_init(&index->tensors, ctx);
-        fine__map_init(&index->files, ctx);
-    }
-    if (rc == 0)
-        rc = fine__source_read(source, name, MAX_INDEX, &index->text);
-    if (rc == 0)
-        rc = read_index(index, ctx, what);
-    if (rc == 0)
-        rc = find_missing_shards(index, source, what);
-    if (rc == 0)
-        rc = new_weights(&w, ctx);
-    if (rc == 0)
-        rc = open_shards(w, index, source);
-    if (rc == 0) {
-        compare_index(w, index, what);
-        if (w->bad)
-            rc = FINE_EFORMAT;
-    }
-    if (index != NULL) {
-        fine__buf_free(&index->text);
-        fine__map_free(&index->tensors);
-        fine__map_free(&index->files);
-        fine__free(ctx, index->list);
-    }
-    fine__free(ctx, index);
-    fine__free(ctx, what);
-    if (rc < 0) {
-        fine__weights_free(w);
-        return rc;
-    }
-    settle(w);
+    fine__weights_settle(w);
     *out = w;
     return 0;
 }
@@ -301,7 +109,7 @@ fine__weights_open_file(struct fine__weights **out, fine_context *ctx,
     struct fine__blob blob;
 
     if (fine__path_has_suffix(name, index_suffix))
-        return open_index(out, ctx, source, name);
+        return fine__shards_open(out, ctx, source, name);
     FINE__TRY(fine__blob_open(&blob, source, name));
     return open_blob(out, ctx, &blob);
 }

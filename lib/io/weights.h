@@ -36,6 +36,16 @@ struct fine__weights {
     void *chunk;                       /* for conversions, made when first needed */
 };
 
+int fine__weights_new(struct fine__weights **out, fine_context *ctx);
+/* Opens one more file. Takes the blob over, in either case. */
+int fine__weights_add_part(struct fine__weights *weights, struct fine__blob *blob);
+/* Nothing grows any more: sets the shapes' pointers. */
+void fine__weights_settle(struct fine__weights *weights);
+
+/* An index and all its shards. */
+int fine__shards_open(struct fine__weights **out, fine_context *ctx,
+                      const struct fine__source *source, const char *name);
+
 /* Reads and checks the header of parts[part], whose blob is open, and appends its entries
  * in the order of their data, shape_at in place of shape. What is wrong with single tensors
  * are findings added with weights->bad set, and 0; anything else is a failure. */
