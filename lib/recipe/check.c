@@ -2,6 +2,7 @@
  * check.c — what a recipe needs as a whole: keys that need each other, and files that
  * must be there. Each finding names the key, its place and what to do; all are told.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"

@@ -4,6 +4,7 @@
  * Binding goes on after a finding, so that all of them are told at once; values are
  * bound to a copy, which replaces the recipe's only when nothing was found.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"

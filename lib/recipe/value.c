@@ -6,6 +6,7 @@
  * written. Numbers are base/number.c's: the same in every locale.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"

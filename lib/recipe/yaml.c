@@ -304,7 +304,9 @@ explain(struct reader *r, const char *text, size_t length)
     } else if (strstr(problem, "mapping values are not allowed")) {
         problem = "a ':' where no key can stand";
         remedy = "put quotes around a text with ': ' in it, or start a new line";
-    } else if (at < length && strchr("@`|>*&!", text[at]) && text[at]) {
+    } else if (strstr(problem, "alphabetic or numeric")) {
+        remedy = "put quotes around a text that begins with * or &";
+    } else if (at < length && text[at] && strchr("@`|>*&!,", text[at])) {
         remedy = "put quotes around a text that begins with such a character";
     } else if (strstr(problem, "unexpected end of stream")) {
         remedy = "a closing quote or bracket is missing";
