@@ -87,6 +87,10 @@ struct fine__names { char **names; int64_t count; };
 int fine__list_directory(fine_context *ctx, const char *path, struct fine__names *out);
 void fine__names_free(fine_context *ctx, struct fine__names *names);
 
+/* For a name that nobody can have prepared; place and attempt are stirred in where the
+ * system has no random bits yet. */
+uint64_t fine__random_bits(const void *place, int attempt);
+
 /* Joined by '/', unless name is absolute: then a copy of name. NULL: no memory. */
 char *fine__path_join(fine_context *ctx, const char *folder, const char *name);
 char *fine__path_folder(fine_context *ctx, const char *path);                /* "a/b.c" → "a", "b.c" → "." */

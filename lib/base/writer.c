@@ -24,8 +24,8 @@
 
 enum { GATHERED = 64 << 10, MOST_AT_ONCE = 0x7ffff000, ATTEMPTS = 100 };
 
-static uint64_t
-random_bits(const void *place, int attempt)
+uint64_t
+fine__random_bits(const void *place, int attempt)
 {
     uint64_t bits;
     struct timespec t;
@@ -44,7 +44,7 @@ open_temporary(struct fine__writer *w, size_t size, unsigned mode)
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        snprintf(w->temporary, size, "%s.tmp-%016" PRIx64, w->path, random_bits(w, attempt));
+        snprintf(w->temporary, size, "%s.tmp-%016" PRIx64, w->path, fine__random_bits(w, attempt));
         w->fd = w->ctx->io->open(w->temporary, flags, mode);
         if (w->fd >= 0)
             return 0;
