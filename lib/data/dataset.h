@@ -1,8 +1,8 @@
 /*
  * dataset.h — rows in memory: one text buffer, offsets, labels.
  *
- * Readers (csv.c, jsonl.c) append rows through the functions below; everything else
- * reads the struct. Immutable once `used` is set; shared by reference count.
+ * Readers (csv.c, jsonl.c) append rows through table.h; everything else reads the
+ * struct. Immutable once `used` is set; shared by reference count.
  */
 #ifndef FINE__DATASET_H
 #define FINE__DATASET_H
@@ -11,6 +11,13 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include <finetune/dataset.h>
+
+enum {
+    FINE__MAX_FIELD = 16000000,         /* bytes of one text */
+    FINE__MAX_COLUMNS = 10000,
+    FINE__MAX_LABELS = 65536,
+    FINE__MAX_LABEL = 1000              /* bytes of a label's name */
+};
 
 struct fine__row {
     int64_t text, pair, group, split;   /* offsets of NUL-terminated strings in bytes; -1: none */
@@ -28,21 +35,30 @@ struct fine_dataset {
     struct fine__row *rows;
     int64_t n_rows, capacity;
     char **labels;                      /* sorted bytewise where they were found */
-    int64_t n_labels;
+    int64_t n_labels, label_capacity;
+    struct fine__map label_ids;         /* name → index in labels */
     bool labels_given, is_regression, has_pairs, has_groups, has_labels, used;
+    bool require_label;
     int64_t skipped;
     char *description;                  /* made on request */
-    /* encoded sets: ids and types of row i are [id_offsets[i], id_offsets[i + 1]) */
+    /* encoded sets: ids and types of row i are [id_offsets[i], id_offsets[i + 1]);
+     * ids is NULL for sets of text, types where no types were given */
     int32_t *ids, *types;
     int64_t *id_offsets;
-    char **columns_unused;
-    int64_t n_columns_unused;
+    char **columns_used, **columns_unused;
+    int64_t n_columns_used, n_columns_unused;
 };
 
-fine_dataset *fine__dataset_ref(fine_dataset *dataset);
-void fine__dataset_unref(fine_dataset *dataset);
+fine_dataset *fine__dataset_ref(fine_dataset *dataset);     /* also sets `used` */
+void fine__dataset_unref(fine_dataset *dataset);            /* NULL is fine */
+void fine__dataset_defaults(struct fine_dataset_options *options);
+
+/* Options are complete (struct_size isn't looked at); NULL: the defaults. */
 int fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path, const struct fine_dataset_options *options);
-const char *fine__dataset_text(const fine_dataset *dataset, int64_t row);
+int fine__dataset_new(fine_dataset **out, fine_context *ctx, const struct fine_dataset_options *options);
+int fine__dataset_add(fine_dataset *dataset, const char *text, const char *pair, const char *label, const char *group);
+
+const char *fine__dataset_text(const fine_dataset *dataset, int64_t row);     /* NULL: out of range, or encoded */
 const char *fine__dataset_pair(const fine_dataset *dataset, int64_t row);
 const char *fine__dataset_group(const fine_dataset *dataset, int64_t row);
 
@@ -51,7 +67,39 @@ int fine__dataset_select(fine_dataset **out, const fine_dataset *dataset, const 
 int fine__dataset_split(fine_dataset **rest_out, fine_dataset **held_out, const fine_dataset *dataset, double share, int64_t seed);
 
 /* Maps the labels of `dataset` onto names in another order (a model's); a label that is
- * not among them is a finding with its line. Returns a new set. */
+ * not among them is a finding with its line. Encoded sets have indices instead of names:
+ * those must be below n_names. Returns a new set. */
 int fine__dataset_relabel(fine_dataset **out, const fine_dataset *dataset, const char *const *names, int64_t n_names);
+
+/* Whether a model can be trained on it: FINE_EDATA for an empty set, a set without labels
+ * (or without numbers, for regression), and one with a single class. */
+int fine__dataset_check_task(const fine_dataset *dataset, bool regress);
+
+/* Rows of `other` whose text (and pair) stands in `train` too; logs a warning when there
+ * are any, since a score on them says little. */
+int fine__dataset_overlap(int64_t *n_out, const fine_dataset *train, const fine_dataset *other);
+
+/* Tells the log what is unusual about a set that was just read. */
+void fine__dataset_warn(const fine_dataset *dataset);
+
+/* The JSON of fine_dataset_describe(), made once; NULL: no memory. */
+const char *fine__dataset_describe(fine_dataset *dataset);
+
+/* Ready-made ids. All arrays are (rows, length), row-major; types, labels and values may be
+ * NULL, and at most one of the last two is given. */
+struct fine__encoded {
+    int64_t n_rows, length;
+    const int64_t *ids, *mask, *types, *labels;
+    const float *values;
+};
+int fine__dataset_new_encoded(fine_dataset **out, fine_context *ctx, const struct fine__encoded *encoded);
+
+/* The parts that readers and the functions above are made of. */
+fine_dataset *fine__dataset_make(fine_context *ctx, const char *name);   /* NULL: no memory */
+int fine__dataset_give_labels(fine_dataset *dataset, const char *const *names, int64_t n);
+int fine__dataset_replace_labels(fine_dataset *dataset, const char *const *names, int64_t n); /* rows keep their indices */
+int64_t fine__dataset_label_id(fine_dataset *dataset, const char *name, size_t length); /* added where labels are found; -1: not allowed; FINE_ENOMEM; FINE_EDATA: too many */
+int fine__dataset_settle_labels(fine_dataset *dataset);   /* sorts found labels and maps the rows */
+int fine__dataset_copy_names(fine_context *ctx, char ***out, int64_t *n_out, const char *const *names, int64_t n);
 
 #endif

@@ -1,0 +1,71 @@
+/*
+ * open.c — which reader a file is for.
+ */
+#include <string.h>
+
+#include "base/file.h"
+#include "data/table.h"
+
+enum format { CSV, TSV, JSONL };
+
+static int
+format_of(enum format *out, const char *path, const struct fine_dataset_options *o)
+{
+    static const struct {
+        const char *suffix;
+        enum format format;
+    } known[] = { { ".csv", CSV }, { ".tsv", TSV }, { ".tab", TSV }, { ".jsonl", JSONL },
+                  { ".ndjson", JSONL } };
+
+    if (o->format != NULL) {
+        static const char *const names[] = { "csv", "tsv", "jsonl" };
+
+        for (int i = 0; i < 3; i++)
+            if (strcmp(o->format, names[i]) == 0) {
+                *out = (enum format)i;
+                return 0;
+            }
+        return fine__fail(FINE_EINVAL, "data.format: '%.40s' is none of csv, tsv, jsonl",
+                          o->format);
+    }
+    for (int i = 0; i < FINE__COUNT(known); i++)
+        if (fine__path_has_suffix(path, known[i].suffix)) {
+            *out = known[i].format;
+            return 0;
+        }
+    if (o->separator != NULL) {
+        *out = CSV;
+        return 0;
+    }
+    if (fine__path_has_suffix(path, ".json"))
+        return fine__fail(FINE_EDATA, "%s: a table in JSON is read with one object a line, from a "
+                          "file named .jsonl; convert it, such as with: jq -c '.[]'", path);
+    return fine__fail(FINE_EDATA, "%s: the name doesn't say how the rows are written; name the file "
+                      ".csv, .tsv or .jsonl, or set data.separator", path);
+}
+
+int
+fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
+                   const struct fine_dataset_options *options)
+{
+    struct fine_dataset_options defaults;
+    struct fine__table table;
+    enum format format;
+    int rc;
+
+    fine__dataset_defaults(&defaults);
+    if (options == NULL)
+        options = &defaults;
+    FINE__TRY(format_of(&format, path, options));
+    FINE__TRY(fine__table_open(&table, ctx, path, options));
+    rc = format == JSONL ? fine__jsonl_read(&table) : fine__csv_read(&table, format == TSV);
+    if (rc == 0)
+        rc = fine__table_finish(&table);
+    if (rc == 0) {
+        *out = table.set;
+        table.set = NULL;
+        fine__dataset_warn(*out);
+    }
+    fine__table_close(&table);
+    return rc;
+}

@@ -1,0 +1,79 @@
+/*
+ * table.h — from a file's cells to rows: what csv.c and jsonl.c share.
+ *
+ * The reader finds the columns and hands one row after the other to
+ * fine__table_row(), which checks it and either appends it, or notes a finding, or
+ * counts it as skipped. Texts move down inside the very buffer that they were read
+ * into: a row never needs more bytes than the part of the file that it came from,
+ * so reading a file takes no second copy of it.
+ *
+ * Findings are gathered here instead of in the error store, because a parser that
+ * fails on one row (jansson's) starts the store anew. They name lines and columns
+ * and never repeat what is in a row.
+ */
+#ifndef FINE__TABLE_H
+#define FINE__TABLE_H
+
+#include "data/dataset.h"
+
+enum fine__role {
+    FINE__ROLE_TEXT, FINE__ROLE_PAIR, FINE__ROLE_LABEL, FINE__ROLE_GROUP, FINE__ROLE_SPLIT,
+    FINE__ROLES
+};
+
+enum fine__encoding { FINE__UTF_8, FINE__LATIN_1, FINE__CP1252 };
+
+struct fine__cell {
+    const char *text;           /* NULL: missing */
+    size_t length;
+};
+
+struct fine__table {
+    fine_dataset *set;
+    const struct fine_dataset_options *options;
+    const char *column[FINE__ROLES];    /* its name; NULL: the role isn't filled */
+    enum fine__role same[FINE__ROLES];  /* the first role with that column */
+    enum fine__encoding encoding;
+    bool skip_bad;
+    size_t start;                       /* where the text begins, behind a byte order mark */
+    size_t consumed;                    /* bytes of the file that rows have used */
+    struct fine__buf findings;          /* sentences, each with its NUL */
+    int64_t n_findings;                 /* all of them, those beyond the first hundred too */
+    bool row_is_bad;                    /* something is wrong with the row at hand */
+};
+
+int fine__table_open(struct fine__table *table, fine_context *ctx, const char *path, const struct fine_dataset_options *options);
+void fine__table_close(struct fine__table *table);
+
+/* Notes what is wrong with the row at hand: "name:line: …". Where bad rows are skipped, only
+ * the row is marked. */
+void fine__table_bad_row(struct fine__table *table, int64_t line, const char *format, ...) FINE__PRINTF(3, 4);
+
+/* Notes what makes the file unreadable, skipping or not; line 0: not one line's fault. */
+void fine__table_bad_file(struct fine__table *table, int64_t line, const char *format, ...) FINE__PRINTF(3, 4);
+
+/* A role's column is not among the names: notes it, listing those that are. */
+void fine__table_missing(struct fine__table *table, enum fine__role role, char *const *names, int64_t n);
+
+/* Whether a missing column of that role is an error. */
+bool fine__table_needs(const struct fine__table *table, enum fine__role role);
+
+/* One row. Cells that share a column are looked at once. Before the call the reader notes
+ * what it found wrong with the row, and sets consumed. 0, or FINE_ENOMEM. */
+int fine__table_row(struct fine__table *table, const struct fine__cell cells[FINE__ROLES], int64_t line);
+
+/* Settles labels and gives memory back; or reports the findings and fails with FINE_EDATA. */
+int fine__table_finish(struct fine__table *table);
+
+/* Where text stops being clean UTF-8 without NULs: an offset, or length. */
+size_t fine__encoding_scan(const char *text, size_t from, size_t length);
+int fine__encoding_parse(enum fine__encoding *out, const char *name);
+/* To UTF-8; bytes that the code page doesn't define become 0xff, which no UTF-8 holds. */
+int fine__encoding_convert(struct fine__buf *text, enum fine__encoding encoding);
+/* A sentence on why the byte at offset is no text; line_start is where its line begins. */
+void fine__encoding_explain(char *out, size_t size, enum fine__encoding encoding, const char *text, size_t offset, size_t line_start);
+
+int fine__csv_read(struct fine__table *table, bool is_tsv);
+int fine__jsonl_read(struct fine__table *table);
+
+#endif
