@@ -26,15 +26,16 @@ struct fine_dataset_options {
     const char *group;             /* column for per-group metrics; default: none */
     const char *split_by;          /* rows of one value stay on one side of a split */
     const char *separator;         /* one character, "\t"; " " reads LABEL text. Default by the file's name */
-    const char *quote;             /* "rfc4180" or "none"; default none for .tsv and " ", else rfc4180 */
+    const char *quote;             /* "rfc4180" or "none"; default none for .tsv, "\t" and " ", else rfc4180 */
     const char *encoding;          /* "utf-8" (default), "latin-1", "cp1252" */
     const char *on_bad_row;        /* "error" (default), "skip" */
     const char *format;            /* "csv", "tsv", "jsonl"; default by the file's name */
-    const char *const *columns;    /* header: [names]; default: read from the first row */
+    const char *const *columns;    /* header: [names], and the first row is data; default: read from it */
     int64_t n_columns;
     const char *const *labels;     /* allowed labels in the order of their indices; default: found and sorted */
     int64_t n_labels;
-    int32_t header;                /* 1: first row names the columns (default), 0: it is data */
+    int32_t header;                /* 1: first row names the columns (default), 0: it is data; names
+                                      are then needed, and where there are any this isn't looked at */
     int32_t label_is_number;       /* 1: labels are real numbers (regression) */
     int32_t require_label;         /* 1 (default): a row or file without a label is an error */
 };
@@ -43,19 +44,21 @@ struct fine_dataset_options {
 FINE_API void fine_dataset_options_init(struct fine_dataset_options *options, size_t size);
 
 /**
- * Reads a table: .csv, .tsv or .jsonl (one object a line).
+ * Reads a table: .csv, .tsv or .jsonl (one object a line). docs/data.md says how.
  *
  * @param options NULL for the defaults
  * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_EDATA: malformed rows, missing
  *         columns, bad labels: all of them (the first hundred) as findings with
- *         line numbers; FINE_ENOMEM
+ *         line numbers; FINE_EABI; FINE_ENOMEM
  * @since 0.1
  */
 FINE_API int fine_dataset_open(fine_dataset **out, fine_context *context, const char *path,
                                const struct fine_dataset_options *options);
 
 /** An empty set for rows from memory; of the options only labels, label_is_number
- *  and require_label are used. @return FINE_OK, FINE_EINVAL, FINE_EABI, FINE_ENOMEM @since 0.1 */
+ *  and require_label are used. Each new label takes its place among the sorted ones,
+ *  so indices are only final when all rows are there.
+ *  @return FINE_OK, FINE_EINVAL, FINE_EABI, FINE_ENOMEM @since 0.1 */
 FINE_API int fine_dataset_new(fine_dataset **out, fine_context *context,
                               const struct fine_dataset_options *options);
 
@@ -66,8 +69,9 @@ FINE_API int fine_dataset_new(fine_dataset **out, fine_context *context,
  * @param pair  NULL where rows are single texts; all rows must agree
  * @param label the label's name, or a number's text for regression; NULL: none
  * @param group NULL: none
- * @return FINE_OK; FINE_EINVAL; FINE_EDATA: a label that is not allowed or no number;
- *         FINE_ESTATE: the set is in use already; FINE_ENOMEM
+ * @return FINE_OK; FINE_EINVAL; FINE_EDATA: a label that is not allowed, no number or
+ *         missing, or text that is not UTF-8; FINE_ESTATE: the set is in use already;
+ *         FINE_ENOMEM. On error the set is as before.
  * @since 0.1
  */
 FINE_API int fine_dataset_add(fine_dataset *dataset, const char *text, const char *pair,
@@ -76,7 +80,7 @@ FINE_API int fine_dataset_add(fine_dataset *dataset, const char *text, const cha
 /**
  * Examples that are ids already: input_ids and attention_mask (B,T) I64, padded on
  * the right; optional token_type_ids (B,T) I64; labels (B) I64, or F32 for regression.
- * Copied.
+ * Copied. Labels are named by their indices, "0", "1", …
  *
  * @return FINE_OK; FINE_EINVAL; FINE_EDATA: wrong types, shapes or padding; FINE_ENOMEM
  * @since 0.1

@@ -50,7 +50,7 @@ fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
 {
     struct fine_dataset_options defaults;
     struct fine__table table;
-    enum format format;
+    enum format format = CSV;
     int rc;
 
     fine__dataset_defaults(&defaults);
