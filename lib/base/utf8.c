@@ -184,6 +184,24 @@ fine__utf8_is_white_space(int32_t c)
         || c == 0x205f || c == 0x3000;
 }
 
+bool
+fine__utf8_is_word(int32_t c)
+{
+    switch (utf8proc_category(c)) {
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+        return true;
+    case UTF8PROC_CATEGORY_CF:
+        return c == 0x200c || c == 0x200d;
+    case UTF8PROC_CATEGORY_SO:   /* encircled and squared letters are alphabetic */
+        return (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149)
+            || (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
+    default:
+        return fine__utf8_category(c) == FINE__LETTER || fine__utf8_category(c) == FINE__MARK;
+    }
+}
+
 int
 fine__utf8_lower(int32_t c, int32_t out[3])
 {

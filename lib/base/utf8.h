@@ -24,6 +24,7 @@ bool fine__utf8_is_nonspacing_mark(int32_t c);                  /* Mn */
 bool fine__utf8_is_space_separator(int32_t c);                  /* Zs */
 bool fine__utf8_is_control(int32_t c);                          /* Cc, Cf, Cs, Co, Cn */
 bool fine__utf8_is_white_space(int32_t c);                      /* the property White_Space */
+bool fine__utf8_is_word(int32_t c);                             /* what \w is to Unicode's UTS 18: letters, marks, digits, connectors, joiners */
 
 /* Full lower case of one code point (U+0130 gives two); returns how many, <= 3. */
 int fine__utf8_lower(int32_t c, int32_t out[3]);

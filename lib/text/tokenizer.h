@@ -10,6 +10,8 @@
 #include "base/source.h"
 #include <finetune/tokenizer.h>
 
+struct fine__scratch;
+
 /* The result of one encoding; reused from call to call. */
 struct fine__tokens {
     fine_context *ctx;
@@ -17,12 +19,12 @@ struct fine__tokens {
     int64_t *offsets;               /* 2 * count: start, end in the text of their type */
     int64_t count, capacity;
     int64_t truncated;              /* ids cut off */
-    void *scratch;                  /* the tokenizer's own */
-    size_t scratch_size;
+    struct fine__scratch *scratch;  /* made at the first encoding */
 };
 
 void fine__tokens_init(struct fine__tokens *tokens, fine_context *ctx);
 void fine__tokens_free(struct fine__tokens *tokens);
+void fine__tokens_shrink(struct fine__tokens *tokens);   /* frees the scratch, keeps the result */
 
 int fine__tokenizer_open(fine_tokenizer **out, fine_context *ctx, const struct fine__source *source); /* FINE_EIO: source has none */
 int fine__tokenizer_open_path(fine_tokenizer **out, fine_context *ctx, const char *path);              /* folder, vocab.txt or tokenizer.json */

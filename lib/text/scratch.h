@@ -1,0 +1,107 @@
+/*
+ * scratch.h — the memory that encoding works in.
+ *
+ * It grows to what the largest text needs and stays, so that encoding in a steady state
+ * allocates nothing. One scratch serves one thread.
+ */
+#ifndef FINE__SCRATCH_H
+#define FINE__SCRATCH_H
+
+#include "base/context.h"
+#include "base/utf8.h"
+
+/* An id and the bytes of the text that it stands for. */
+struct fine__unit {
+    int32_t id;
+    uint32_t start, end;
+};
+
+/* A character that has a combining class and waits for its place. */
+struct fine__mark {
+    int32_t c;
+    uint32_t from;
+    uint8_t class;
+    bool fresh;               /* the first of its character's decomposition */
+};
+
+/* An added token found in a text. */
+struct fine__span {
+    uint32_t start, end;
+    int32_t token;            /* index in fine__added */
+};
+
+struct fine__scratch {
+    fine_context *ctx;
+
+    const char *text;         /* the text at work */
+    size_t length;
+
+    /* The normalized text of a part of it that begins at `base`. from[i]: where in text
+     * the character begins that byte i came from; not filled in where plain, which
+     * says that byte i came from byte base + i. */
+    char *norm;
+    uint32_t *from;
+    int64_t n_norm, norm_capacity, from_capacity;
+    size_t base;
+    bool plain;
+
+    struct fine__mark *marks, *sorted;
+    uint32_t *sources;
+    int64_t n_marks, marks_capacity, sorted_capacity, sources_capacity;
+    uint32_t last;            /* where the character began that was last put out */
+
+    struct fine__span *hits, *outer, *inner;
+    int64_t n_hits, hits_capacity, n_outer, outer_capacity, n_inner, inner_capacity;
+
+    struct fine__unit *units;
+    int64_t n_units, units_capacity;
+    int64_t first_unit;       /* of the text at work */
+
+    int64_t limit, counted;   /* see fine__scratch_word_done() */
+};
+
+struct fine__scratch *fine__scratch_new(fine_context *ctx);
+void fine__scratch_free(struct fine__scratch *s);
+
+/* A new text: the units that are there stay. */
+void fine__scratch_begin(struct fine__scratch *s, const char *text, size_t length, int64_t limit);
+
+/* Room for `more` bytes of normalized text. */
+int fine__scratch_reserve(struct fine__scratch *s, int64_t more);
+
+/* An id for norm[start, end). */
+int fine__scratch_unit(struct fine__scratch *s, int32_t id, size_t start, size_t end);
+/* An id for text[start, end). */
+int fine__scratch_unit_at(struct fine__scratch *s, int32_t id, size_t start, size_t end);
+
+/*
+ * The tokenizers library stops cutting a text into pieces after the word that reaches
+ * max_length, and then cuts the longer of two texts first. What counts as longer is
+ * thus the number of ids at that point, and here is where it is noted.
+ */
+static inline void
+fine__scratch_word_done(struct fine__scratch *s)
+{
+    if (s->counted < 0 && s->n_units - s->first_unit >= s->limit)
+        s->counted = s->n_units - s->first_unit;
+}
+
+/* Puts one character of normalized text out, which came from text at `from`. */
+static inline int
+fine__scratch_put(struct fine__scratch *s, int32_t c, uint32_t from)
+{
+    if (s->n_norm + 4 > s->norm_capacity || s->n_norm + 4 > s->from_capacity)
+        FINE__TRY(fine__scratch_reserve(s, 4));
+    if (c >= 0 && c < 0x80) {
+        s->from[s->n_norm] = from;
+        s->norm[s->n_norm++] = (char)c;
+    } else {
+        const size_t n = fine__utf8_encode(c, s->norm + s->n_norm);
+
+        for (size_t i = 0; i < n; i++)
+            s->from[s->n_norm++] = from;
+    }
+    return 0;
+}
+
+#endif
