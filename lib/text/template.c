@@ -137,7 +137,7 @@ fine__template_read(struct fine__template *single, struct fine__template *pair,
 {
     const char *type = fine__json_string(fine__json_get(processor, "type"), NULL);
     const struct fine__json *special = fine__json_get(processor, "special_tokens");
-    int32_t cls, sep;
+    int32_t cls = 0, sep = 0;
 
     if (fine__json_type(processor) == FINE__JSON_NULL) {
         fine__template_plain(single, pair);
