@@ -154,7 +154,7 @@ build(fine_tokenizer *t, const struct fine__added_list *list, struct fine__scrat
             FINE__TRY(fine__added_put(&t->plain, token, content, token->length));
             continue;
         }
-        fine__scratch_begin(s, content, token->length, 0);
+        fine__scratch_begin(s, content, token->length);
         FINE__TRY(t->kind->normalize(t, s, 0, token->length));
         FINE__TRY(fine__added_put(&t->normalized, token, s->norm, (size_t)s->n_norm));
     }

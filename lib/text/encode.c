@@ -57,12 +57,11 @@ encode_part(const fine_tokenizer *t, struct fine__scratch *s, size_t start, size
 }
 
 static int
-encode_text(const fine_tokenizer *t, struct fine__scratch *s, const char *text, size_t length,
-            int64_t limit)
+encode_text(const fine_tokenizer *t, struct fine__scratch *s, const char *text, size_t length)
 {
     size_t at = 0;
 
-    fine__scratch_begin(s, text, length, limit);
+    fine__scratch_begin(s, text, length);
     FINE__TRY(fine__added_find(&t->plain, s, text, 0, length, &s->outer, &s->n_outer,
                                &s->outer_capacity));
     for (int64_t i = 0; i < s->n_outer; i++) {
@@ -76,11 +75,12 @@ encode_text(const fine_tokenizer *t, struct fine__scratch *s, const char *text, 
     return at < length ? encode_part(t, s, at, length) : 0;
 }
 
-/* How many ids of each text stay, of at most `room`. */
+/* How many ids of each text stay, of at most `room`: the tokenizers library's rule, which
+ * gives the odd one to the text that was longer, the second where neither was. */
 static void
-longest_first(int64_t n[2], const int64_t counted[2], int64_t room)
+longest_first(int64_t n[2], int64_t room)
 {
-    const bool first_is_longer = counted[0] > counted[1];
+    const bool first_is_longer = n[0] > n[1];
     int64_t shorter = n[first_is_longer], longer = n[!first_is_longer];
 
     if (n[0] + n[1] <= room)
@@ -165,7 +165,7 @@ fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out
     const char *texts[2] = { text, pair };
     const size_t lengths[2] = { length, pair != NULL ? pair_length : 0 };
     const int64_t n_added = add_special ? template->n_added : 0;
-    int64_t n[2] = { 0, 0 }, first[2] = { 0, 0 }, counted[2] = { 0, 0 }, total;
+    int64_t n[2] = { 0, 0 }, first[2] = { 0, 0 }, total;
     struct fine__scratch *s;
 
     if (max_length < 0 || (max_length > 0 && max_length < n_added))
@@ -181,13 +181,12 @@ fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out
             return fine__fail(FINE_EINVAL, "a text of %zu bytes is longer than %d; cut it first",
                               lengths[i], (int)MAX_TEXT);
         first[i] = s->n_units;
-        FINE__TRY(encode_text(tokenizer, s, texts[i], lengths[i], max_length));
+        FINE__TRY(encode_text(tokenizer, s, texts[i], lengths[i]));
         n[i] = s->n_units - first[i];
-        counted[i] = s->counted >= 0 ? s->counted : n[i];
     }
     total = n[0] + n[1];
     if (max_length > 0 && pair != NULL)
-        longest_first(n, counted, max_length - n_added);
+        longest_first(n, max_length - n_added);
     else if (max_length > 0 && n[0] > max_length - n_added)
         n[0] = max_length - n_added;
     FINE__TRY(make_room(out, n[0] + n[1] + n_added));

@@ -32,13 +32,11 @@ fine__scratch_free(struct fine__scratch *s)
 }
 
 void
-fine__scratch_begin(struct fine__scratch *s, const char *text, size_t length, int64_t limit)
+fine__scratch_begin(struct fine__scratch *s, const char *text, size_t length)
 {
     s->text = text;
     s->length = length;
     s->first_unit = s->n_units;
-    s->limit = limit > 0 ? limit : INT64_MAX;
-    s->counted = -1;
     s->n_norm = 0;
     s->n_marks = 0;
 }

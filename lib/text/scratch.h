@@ -56,15 +56,13 @@ struct fine__scratch {
     struct fine__unit *units;
     int64_t n_units, units_capacity;
     int64_t first_unit;       /* of the text at work */
-
-    int64_t limit, counted;   /* see fine__scratch_word_done() */
 };
 
 struct fine__scratch *fine__scratch_new(fine_context *ctx);
 void fine__scratch_free(struct fine__scratch *s);
 
 /* A new text: the units that are there stay. */
-void fine__scratch_begin(struct fine__scratch *s, const char *text, size_t length, int64_t limit);
+void fine__scratch_begin(struct fine__scratch *s, const char *text, size_t length);
 
 /* Room for `more` bytes of normalized text. */
 int fine__scratch_reserve(struct fine__scratch *s, int64_t more);
@@ -73,18 +71,6 @@ int fine__scratch_reserve(struct fine__scratch *s, int64_t more);
 int fine__scratch_unit(struct fine__scratch *s, int32_t id, size_t start, size_t end);
 /* An id for text[start, end). */
 int fine__scratch_unit_at(struct fine__scratch *s, int32_t id, size_t start, size_t end);
-
-/*
- * The tokenizers library stops cutting a text into pieces after the word that reaches
- * max_length, and then cuts the longer of two texts first. What counts as longer is
- * thus the number of ids at that point, and here is where it is noted.
- */
-static inline void
-fine__scratch_word_done(struct fine__scratch *s)
-{
-    if (s->counted < 0 && s->n_units - s->first_unit >= s->limit)
-        s->counted = s->n_units - s->first_unit;
-}
 
 /* Puts one character of normalized text out, which came from text at `from`. */
 static inline int

@@ -140,10 +140,8 @@ split(const fine_tokenizer *t, struct fine__scratch *s, size_t start, size_t end
     const struct fine__wordpiece *model = t->model;
     size_t at = start, word, word_end;
 
-    while (fine__bert_next_word(&model->text, s->norm, end, &at, &word, &word_end)) {
+    while (fine__bert_next_word(&model->text, s->norm, end, &at, &word, &word_end))
         FINE__TRY(cut(model, s, word, word_end));
-        fine__scratch_word_done(s);
-    }
     return 0;
 }
 
