@@ -5,7 +5,7 @@ import os
 import random
 import struct
 
-WORDS = ("the a is was it and very not this that camera phone picture sound good great bad "
+WORDS = ("the an is was it and very not this that camera phone picture sound good great bad "
          "awful love hate works broken sharp dull cheap happy sad one two").split()
 GOOD, BAD = "good great love sharp happy".split(), "bad awful hate dull sad".split()
 VOCABULARY = (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS +
