@@ -197,20 +197,19 @@ read_steps(const struct place *p, struct fine__value *out)
 static int
 read_betas(const struct place *p, const struct fine__yaml *yaml, struct fine__value *out)
 {
+    bool right = p->node->kind == FINE__YAML_LIST;
     int n = 0;
 
     if (p->node->refused)
         return FINE_ERECIPE;
-    for (int32_t i = p->node->first; i >= 0; i = yaml->nodes[i].next, n++) {
+    for (int32_t i = p->node->first; i >= 0 && right; i = yaml->nodes[i].next, n++) {
         const struct fine__yaml_node *node = &yaml->nodes[i];
 
-        if (n == 2 || node->kind != FINE__YAML_SCALAR || !node->plain || node->refused ||
-            p->node->kind != FINE__YAML_LIST ||
-            !fine__parse_double(node->text, strlen(node->text), &out->pair[n]) ||
-            out->pair[n] < 0 || out->pair[n] >= 1)
-            n = 2;              /* one too many: refused below */
+        right = n < 2 && node->kind == FINE__YAML_SCALAR && node->plain && !node->refused &&
+                fine__parse_double(node->text, strlen(node->text), &out->pair[n]) &&
+                out->pair[n] >= 0 && out->pair[n] < 1;
     }
-    if (n != 2)
+    if (!right || n != 2)
         return WRONG(p, "'%s' must be two numbers from 0 to below 1, such as [0.9, 0.999]",
                      p->key->name);
     return FINE_OK;

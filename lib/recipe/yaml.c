@@ -7,6 +7,7 @@
  * first: 64 KB of valid UTF-8, and eight levels, after which it isn't asked any more.
  * Reference: YAML 1.1, https://yaml.org/spec/1.1/.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <yaml.h>
@@ -32,6 +33,7 @@ struct reader {
     struct level levels[FINE__YAML_MAX_DEPTH];
     int depth;
     int n_documents;
+    size_t n_characters;        /* of the whole text */
     struct fine__map keys;      /* "node number:key" of all mappings */
     struct fine__buf scratch;
 };
@@ -285,36 +287,55 @@ take(struct reader *r, const yaml_event_t *event)
     }
 }
 
-/* What libyaml cannot read, with what usually helps. */
+/* What libyaml says, and what it means in a recipe. */
+static const struct { const char *says, *means; } meanings[] = {
+    { "mapping values are not allowed",
+      "a ':' where no key can stand; put quotes around a text with ': ' in it, or look at the "
+      "indentation" },
+    { "could not find expected ':'", "a key without ':'; write 'key: value'" },
+    { "',' or ']'", "a list in brackets is not closed before this" },
+    { "',' or '}'", "a mapping in braces is not closed before this" },
+    { "expected key", "no key where one is expected; look at the indentation, or put quotes around "
+                      "the whole text" },
+    { "'-' indicator", "a list's entries begin with '- ', in the same column" },
+    { "<document start>", "this does not belong to what stands above; look at the indentation" },
+    { "alphabetic or numeric", "put quotes around a text that begins with * or &" },
+    { "cannot start any token", "put quotes around a text that begins with this character" },
+    { "unexpected end of stream", "a quote is not closed" },
+};
+
 static int
 explain(struct reader *r, const char *text, size_t length)
 {
     const yaml_parser_t *p = &r->parser;
-    const char *problem = p->problem ? p->problem : "cannot be read";
-    const char *remedy = "look at the indentation, the quotes and the colons";
+    const char *problem = p->problem ? p->problem : "cannot be read", *means = NULL;
     size_t at = p->problem_mark.index;
     int64_t line = (int64_t)p->problem_mark.line + 1, column = (int64_t)p->problem_mark.column + 1;
+    char opened[60] = "";
 
     if (p->error == YAML_MEMORY_ERROR)
         return fine__fail(FINE_ENOMEM, "out of memory while reading a recipe");
-    /* index counts characters: a hint for the common case of ASCII before it is enough */
-    if (at < length && text[at] == '\t') {
-        problem = "a tab where a value or an indentation is expected";
-        remedy = "indent with spaces";
-    } else if (strstr(problem, "mapping values are not allowed")) {
-        problem = "a ':' where no key can stand";
-        remedy = "put quotes around a text with ': ' in it, or start a new line";
-    } else if (strstr(problem, "alphabetic or numeric")) {
-        remedy = "put quotes around a text that begins with * or &";
-    } else if (at < length && text[at] && strchr("@`|>*&!,", text[at])) {
-        remedy = "put quotes around a text that begins with such a character";
-    } else if (strstr(problem, "unexpected end of stream")) {
-        remedy = "a closing quote or bracket is missing";
+    for (int64_t i = 0; i < FINE__COUNT(meanings) && !means; i++)
+        if (strstr(problem, meanings[i].says))
+            means = meanings[i].means;
+    /* index counts characters: right where only ASCII stands before it, which is enough */
+    if (at < length && text[at] == '\t')
+        means = "a tab where a value or an indentation is expected; indent with spaces";
+    if (at >= r->n_characters && p->context && !strstr(problem, "':'")) {
+        /* where it begins says more than where the text ends */
+        if (p->context_mark.index < r->n_characters) {
+            line = (int64_t)p->context_mark.line + 1;
+            column = (int64_t)p->context_mark.column + 1;
+        } else if (r->depth > 0) {
+            line = r->out->nodes[r->levels[r->depth - 1].node].line;
+            column = r->out->nodes[r->levels[r->depth - 1].node].column;
+        }
+        means = "what begins here has no end; a closing quote or bracket is missing";
+    } else if (p->context && p->context_mark.line != p->problem_mark.line) {
+        (void)snprintf(opened, sizeof opened, " (it begins in line %lld)",
+                       (long long)p->context_mark.line + 1);
     }
-    if (p->context && p->context_mark.line != p->problem_mark.line)
-        return fine__complain(r->name, line, column, "%s (%s in line %lld); %s", problem,
-                              p->context, (long long)p->context_mark.line + 1, remedy);
-    return fine__complain(r->name, line, column, "%s; %s", problem, remedy);
+    return fine__complain(r->name, line, column, "%s%s", means ? means : problem, opened);
 }
 
 static int
@@ -371,6 +392,7 @@ fine__yaml_parse(struct fine__yaml *out, fine_context *ctx, const char *text, si
         length -= 3;
     }
     FINE__TRY(examine(text, length, name));
+    r.n_characters = (size_t)fine__utf8_count(text, length);
     fine__buf_init(&out->bytes, ctx);
     fine__buf_init(&r.scratch, ctx);
     fine__map_init(&r.keys, ctx);
