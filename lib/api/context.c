@@ -7,6 +7,7 @@
 
 #include "api/options.h"
 #include "base/context.h"
+#include "tensor/gemm.h"
 
 static_assert(offsetof(struct fine_context_options, memory_limit) == 7 * sizeof(void *),
               "fields never move");
@@ -65,7 +66,16 @@ fine_context_new(fine_context **out, const struct fine_context_options *options)
     FINE__TRY(check(&o));
     if (o.log_level == 0)
         o.log_level = FINE_LOG_INFO;
-    return fine__context_new(out, &o);
+    fine_context *ctx = NULL;
+
+    FINE__TRY(fine__context_new(&ctx, &o));
+    rc = fine__gemm_open(ctx);
+    if (rc < 0) {
+        fine__context_unref(ctx);
+        return rc;
+    }
+    *out = ctx;
+    return 0;
 }
 
 void

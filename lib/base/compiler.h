@@ -57,6 +57,30 @@
 #define FINE__UNPOISON(start, bytes) ((void)(start), (void)(bytes))
 #endif
 
+/* For a function that is called only after the processor was asked for these. */
+#if defined __GNUC__ && defined __x86_64__
+#if defined __clang__
+#define FINE__TARGET_AVX512 __attribute__((target("avx512f,avx512dq,fma")))
+#else
+#define FINE__TARGET_AVX512 \
+    __attribute__((target("avx512f,avx512dq,fma,prefer-vector-width=512")))
+#endif
+#define FINE__HAS_AVX512 (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+#else
+#define FINE__TARGET_AVX512
+#define FINE__HAS_AVX512 0
+#endif
+
+/* A loop whose body the compiler shall copy out, so that an array in it becomes
+ * registers. */
+#if defined __clang__
+#define FINE__UNROLL _Pragma("clang loop unroll(full)")
+#elif defined __GNUC__
+#define FINE__UNROLL _Pragma("GCC unroll 32")
+#else
+#define FINE__UNROLL
+#endif
+
 #define FINE__COUNT(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/context.h"
 #include "base/file.h"
 #include "base/parallel.h"
@@ -83,6 +84,7 @@ fine__context_unref(fine_context *ctx)
     if (ctx == NULL || atomic_fetch_sub(&ctx->references, 1) != 1)
         return;
     fine__pool_free(ctx);
+    fine__free(ctx, ctx->blas);
     ctx->options.release(ctx, ctx->options.allocator_user);
 }
 

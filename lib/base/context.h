@@ -27,6 +27,7 @@ struct fine_context {
     bool own_allocator;                    /* malloc of the C library: may be advised about pages */
     int n_threads;
     atomic_llong used_bytes, peak_bytes, n_allocations;
+    void *blas;                            /* tensor/gemm.c: kernels for this processor; NULL: BLIS's own */
     _Atomic(struct fine__pool *) pool;     /* made at the first parallel call */
     const struct fine__io *io;             /* the system's; tests put their own */
 };
