@@ -6,6 +6,8 @@
  * current one are empty and wait for reuse. Under AddressSanitizer what isn't
  * taken is poisoned, so that use after a rewind is found.
  */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/arena.h"
 
@@ -166,6 +168,23 @@ fine__arena_rewind(struct fine__arena *arena, struct fine__arena_mark mark)
     }
 }
 
+void *
+fine__arena_take_moved(struct fine__arena *arena, const void *old, size_t bytes)
+{
+    const unsigned char *from = old;
+    unsigned char *to = fine__arena_take(arena, bytes);
+
+    if (to == NULL)
+        return NULL;
+    FINE__UNPOISON(from, bytes);
+    memmove(to, from, bytes);
+    const size_t overlap = from > to && (size_t)(from - to) < bytes ? bytes - (size_t)(from - to) : 0;
+
+    if (from != to)
+        FINE__POISON(from + overlap, bytes - overlap);
+    return to;
+}
+
 void
 fine__arena_reset(struct fine__arena *arena)
 {
@@ -173,8 +192,11 @@ fine__arena_reset(struct fine__arena *arena)
     if (arena->first == NULL || arena->first->capacity >= arena->high_water)
         return;
     free_chunks(arena->ctx, arena->first);
-    /* Without memory for it now, the next steps grow by chunks again. */
-    arena->first = new_chunk(arena->ctx, arena->high_water, true);
+    /* An eighth more, since steps of ragged batches differ: pages that are never touched cost
+     * nothing. Without memory for it now, the next steps grow by chunks again. */
+    arena->first = new_chunk(arena->ctx, arena->high_water + rounded(arena->high_water / 8), true);
+    if (arena->first == NULL)
+        arena->first = new_chunk(arena->ctx, arena->high_water, true);
 }
 
 int

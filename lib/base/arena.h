@@ -34,6 +34,10 @@ void *fine__arena_take_array(struct fine__arena *arena, int64_t count, size_t si
 struct fine__arena_mark fine__arena_mark(const struct fine__arena *arena);
 void fine__arena_rewind(struct fine__arena *arena, struct fine__arena_mark mark);
 
+/* Takes `bytes` and moves `old` there: a block that was taken after the mark that the
+ * arena has just been rewound to. Nothing of its size may have been taken in between. */
+void *fine__arena_take_moved(struct fine__arena *arena, const void *old, size_t bytes);
+
 /* Forgets everything; keeps (or makes) one block of the high-water mark. */
 void fine__arena_reset(struct fine__arena *arena);
 

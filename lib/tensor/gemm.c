@@ -160,13 +160,12 @@ fine__gemm_name(const fine_context *ctx)
 }
 
 void
-fine__gemm_one(fine_context *ctx, int64_t m, int64_t n, int64_t k, double alpha,
-               struct fine__matrix a, struct fine__matrix b, double beta, fine__real *c,
-               int64_t ldc)
+fine__gemm_one(fine_context *ctx, int64_t m, int64_t n, int64_t k, struct fine__matrix a,
+               struct fine__matrix b, double beta, fine__real *c, int64_t ldc)
 {
     struct blas *blas = ctx->blas;
     cntx_t *kernels = blas != NULL && blas->own ? &blas->kernels : NULL;
-    fine__real alpha_real = (fine__real)alpha, beta_real = (fine__real)beta;
+    fine__real one = 1, beta_real = (fine__real)beta;
     fine__real *a_data, *b_data;
     rntm_t one_thread;
 
@@ -178,39 +177,32 @@ fine__gemm_one(fine_context *ctx, int64_t m, int64_t n, int64_t k, double alpha,
     bli_rntm_init(&one_thread);
     bli_rntm_set_num_threads(1, &one_thread);
 #ifdef FINE__DOUBLE
-    bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &alpha_real, a_data, a.row_stride,
+    bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &one, a_data, a.row_stride,
                  a.column_stride, b_data, b.row_stride, b.column_stride, &beta_real, c, ldc, 1,
                  kernels, &one_thread);
 #else
-    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &alpha_real, a_data, a.row_stride,
+    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &one, a_data, a.row_stride,
                  a.column_stride, b_data, b.row_stride, b.column_stride, &beta_real, c, ldc, 1,
                  kernels, &one_thread);
 #endif
 }
 
-/*
- * Tiles: each packs its panels anew, so they should be large; five threads want at least
- * about ten. 512 rows (a multiple of every kernel's) cost about 2 % against the best cut
- * at 4096 rows; small products are cut in about eight.
- */
-int64_t
-fine__gemm_row_tile(int64_t m, int64_t n, int64_t k)
-{
-    int64_t tile = (m + 7) / 8;
-
-    (void)n;
-    (void)k;
-    tile = (tile + 23) / 24 * 24;
-    return tile < 48 ? 48 : tile > 528 ? 528 : tile;
-}
-
 struct job {
     fine_context *ctx;
     int64_t m, n, k, row_tile, column_tile, n_row_tiles, ldc;
-    double alpha, beta;
+    double beta;
     struct fine__matrix a, b;
+    const fine__real *bias;
     fine__real *c;
 };
+
+FINE__CLONES static void
+add_bias(fine__real *c, int64_t m, int64_t n, int64_t ldc, const fine__real *bias)
+{
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++)
+            c[i * ldc + j] += bias[j];
+}
 
 static void
 run_tile(void *arg, int64_t tile, int worker)
@@ -221,37 +213,48 @@ run_tile(void *arg, int64_t tile, int worker)
     const int64_t m = job->m - i < job->row_tile ? job->m - i : job->row_tile;
     const int64_t n = job->n - j < job->column_tile ? job->n - j : job->column_tile;
     struct fine__matrix a = job->a, b = job->b;
+    fine__real *c = job->c + i * job->ldc + j;
 
     (void)worker;
     a.data += i * a.row_stride;
     b.data += j * b.column_stride;
-    fine__gemm_one(job->ctx, m, n, job->k, job->alpha, a, b, job->beta,
-                   job->c + i * job->ldc + j, job->ldc);
+    fine__gemm_one(job->ctx, m, n, job->k, a, b, job->beta, c, job->ldc);
+    if (job->bias != NULL)
+        add_bias(c, m, n, job->ldc, job->bias + j);
 }
 
-/* Cuts the longer side first, into stretches of at most 528 and at least 48, until there
- * are about eight tiles. */
+/*
+ * A tile packs its rows of A and its columns of B anew, so for `rows` by `columns` tiles
+ * (m columns + n rows) k numbers are packed: the cheapest cut into at least so many
+ * tiles is taken. Large products are cut in eight or more, so that five threads have work;
+ * small ones, where packing weighs more, in four.
+ */
 static void
 cut(struct job *job)
 {
-    job->row_tile = fine__gemm_row_tile(job->m, job->n, job->k);
-    job->column_tile = job->n;
-    const int64_t n_row_tiles = (job->m + job->row_tile - 1) / job->row_tile;
+    const int64_t n_tiles = job->m * job->n * job->k > (int64_t)1 << 30 ? 8 : 4;
+    int64_t best = INT64_MAX, best_rows = 1, best_columns = 1;
 
-    if (n_row_tiles < 8) {
-        const int64_t want = (8 + n_row_tiles - 1) / n_row_tiles;
-        const int64_t tile = ((job->n + want - 1) / want + 15) / 16 * 16;
+    for (int64_t rows = 1; rows <= n_tiles; rows++) {
+        const int64_t columns = (n_tiles + rows - 1) / rows;
 
-        job->column_tile = tile < 48 ? 48 : tile;
+        if (job->m * columns + job->n * rows < best) {
+            best = job->m * columns + job->n * rows;
+            best_rows = rows;
+            best_columns = columns;
+        }
     }
+    /* whole micro-tiles of every kernel BLIS or we have */
+    job->row_tile = ((job->m + best_rows - 1) / best_rows + 23) / 24 * 24;
+    job->column_tile = ((job->n + best_columns - 1) / best_columns + 47) / 48 * 48;
 }
 
 void
-fine__gemm(fine_context *ctx, int64_t m, int64_t n, int64_t k, double alpha,
-           struct fine__matrix a, struct fine__matrix b, double beta, fine__real *c, int64_t ldc)
+fine__gemm(fine_context *ctx, int64_t m, int64_t n, int64_t k, struct fine__matrix a,
+           struct fine__matrix b, const fine__real *bias, double beta, fine__real *c, int64_t ldc)
 {
-    struct job job = { .ctx = ctx, .m = m, .n = n, .k = k, .ldc = ldc, .alpha = alpha,
-                       .beta = beta, .a = a, .b = b, .c = c };
+    struct job job = { .ctx = ctx, .m = m, .n = n, .k = k, .ldc = ldc, .beta = beta, .a = a,
+                       .b = b, .bias = bias, .c = c };
 
     if (m <= 0 || n <= 0)
         return;

@@ -2,7 +2,7 @@
  * gemm.h — matrix products: BLIS, one thread a tile, tiles spread over the pool.
  *
  * C is row-major with a leading dimension; A and B have a row and a column stride each,
- * so that a transpose is a matter of strides. C = alpha A B + beta C; with beta 0 C isn't
+ * so that a transpose is a matter of strides. C = A B + beta C; with beta 0 C isn't
  * read. Tiles are cut from m, n, k alone.
  */
 #ifndef FINE__GEMM_H
@@ -17,23 +17,19 @@ struct fine__matrix {
 };
 
 /* m x n x k in the calling thread. Dimensions of 0 are fine. */
-void fine__gemm_one(fine_context *ctx, int64_t m, int64_t n, int64_t k, double alpha,
-                    struct fine__matrix a, struct fine__matrix b, double beta, fine__real *c,
-                    int64_t ldc);
+void fine__gemm_one(fine_context *ctx, int64_t m, int64_t n, int64_t k, struct fine__matrix a,
+                    struct fine__matrix b, double beta, fine__real *c, int64_t ldc);
 
-/* The same over the pool. */
-void fine__gemm(fine_context *ctx, int64_t m, int64_t n, int64_t k, double alpha,
-                struct fine__matrix a, struct fine__matrix b, double beta, fine__real *c,
+/* The same over the pool; then bias (n numbers; NULL: none) is added to every row. */
+void fine__gemm(fine_context *ctx, int64_t m, int64_t n, int64_t k, struct fine__matrix a,
+                struct fine__matrix b, const fine__real *bias, double beta, fine__real *c,
                 int64_t ldc);
-
-/* How many rows of an m-row product make a tile, where a caller cuts by rows itself. */
-int64_t fine__gemm_row_tile(int64_t m, int64_t n, int64_t k);
 
 /* Chooses kernels for this processor and has BLIS set itself up; called once when a
  * context is made. FINE_ENOMEM. */
 int fine__gemm_open(fine_context *ctx);
 
-/* "zen3", "skx", …; "zen3 (own kernel: avx512)" where BLIS doesn't know the processor. */
+/* "zen3", "skx", …; "generic (own kernel: avx512)" where BLIS doesn't know the processor. */
 const char *fine__gemm_name(const fine_context *ctx);
 
 #endif

@@ -41,12 +41,15 @@ fine__vec_store(fine__real *p, fine__vec v)
     *(fine__vec_unaligned *)p = v;
 }
 
-/* The first n < FINE__LANES lanes; the others are zero, and nothing else is touched. */
+/* The first n lanes (all where n is larger); the others are zero, and nothing else is
+ * touched. */
 FINE__INLINE fine__vec
 fine__vec_load_part(const fine__real *p, int64_t n)
 {
     fine__vec v = FINE__VEC_ZERO;
 
+    if (n >= FINE__LANES)
+        return fine__vec_load(p);
     memcpy(&v, p, (size_t)n * sizeof *p);
     return v;
 }
@@ -54,7 +57,10 @@ fine__vec_load_part(const fine__real *p, int64_t n)
 FINE__INLINE void
 fine__vec_store_part(fine__real *p, fine__vec v, int64_t n)
 {
-    memcpy(p, &v, (size_t)n * sizeof *p);
+    if (n >= FINE__LANES)
+        fine__vec_store(p, v);
+    else
+        memcpy(p, &v, (size_t)n * sizeof *p);
 }
 
 FINE__INLINE fine__vec
