@@ -1,0 +1,137 @@
+/*
+ * predict.c — one input a line, one answer a line, for as long as lines come.
+ */
+#include "cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static json_t *
+as_json(const fine_model *model, const fine_session *session, int64_t i)
+{
+    const float *scores = fine_session_scores(session, i);
+    const char *label = fine_model_label(model, fine_session_label(session, i));
+    json_t *object = json_object(), *by_label;
+
+    if (!label) {
+        json_object_set_new(object, "value", cli_json_number(fine_session_value(session, i)));
+        return object;
+    }
+    by_label = json_object();
+    for (int64_t k = 0; k < fine_model_n_labels(model); k++)
+        json_object_set_new(by_label, fine_model_label(model, k),
+                            cli_json_number((double)scores[k]));
+    json_object_set_new(object, "label", json_string(label));
+    json_object_set_new(object, "scores", by_label);
+    return object;
+}
+
+static int
+print_answer(const fine_model *model, const fine_session *session, int64_t i, int json)
+{
+    int64_t best = fine_session_label(session, i);
+
+    if (json)
+        return cli_print_json(as_json(model, session, i));
+    if (best < 0)
+        printf("%.6g\n", fine_session_value(session, i));
+    else
+        printf("%s\t%.4f\n", fine_model_label(model, best),
+               (double)fine_session_scores(session, i)[best]);
+    return CLI_DONE;
+}
+
+/* Every block is answered before the next is read. */
+static int
+answer_all(const fine_model *model, fine_session *session, struct cli_rows *rows,
+           struct cli_lines *lines, const struct cli_common *common)
+{
+    int64_t n_cut = 0;
+    int exit_code, rc;
+
+    while ((exit_code = cli_rows_next(rows, lines)) == CLI_DONE && rows->n > 0) {
+        rc =
+            fine_session_predict(session, rows->texts, rows->pairs ? rows->seconds : NULL, rows->n);
+        if (rc < 0) {
+            exit_code = cli_fail(rc, CLI_READING);
+            cli_say(common, "that was in lines %lld to %lld of %s",
+                    (long long)(lines->n_read - rows->n + 1), (long long)lines->n_read,
+                    lines->name);
+            return exit_code;
+        }
+        for (int64_t i = 0; i < rows->n && exit_code == CLI_DONE; i++) {
+            exit_code = print_answer(model, session, i, common->json);
+            n_cut += fine_session_truncated(session, i) > 0;
+        }
+        if (exit_code == CLI_DONE)
+            exit_code = cli_finish(exit_code);
+        if (exit_code != CLI_DONE)
+            return exit_code;
+    }
+    if (n_cut > 0)
+        cli_say(common, "%lld of %lld texts were cut to what the model reads (%lld ids)",
+                (long long)n_cut, (long long)lines->n_read,
+                (long long)fine_model_max_length(model));
+    return exit_code;
+}
+
+int
+cli_predict(int argc, char **argv)
+{
+    struct cli_common common;
+    struct fine_dataset_options remembered;
+    const char *arguments[3], *text = NULL, *text_pair = NULL;
+    int32_t pair = 0, plain = 0;
+    const struct cli_option options[] = {
+        { "--text", CLI_TEXT, &text, "COLUMN",
+          "key of the text in JSON lines; default: as trained" },
+        { "--text-pair", CLI_TEXT, &text_pair, "COLUMN", "key of the second text" },
+        { "--pair", CLI_FLAG, &pair, NULL, "two texts a line, a tab between; default: as trained" },
+        { "--plain", CLI_FLAG, &plain, NULL, "a line that begins with { is a text, not JSON" },
+        { NULL, CLI_FLAG, NULL, NULL, NULL },
+    };
+    const struct cli_usage usage = {
+        "predict",
+        "MODEL [FILE|-]",
+        "Answers each line: a text, or a JSON object with the columns of the training data.\n"
+        "Prints LABEL <tab> PROBABILITY, or the number for regression; --json all scores.",
+        options,
+        1,
+        2,
+    };
+    static struct cli_rows rows;
+    struct cli_lines lines;
+    fine_context *context = NULL;
+    fine_model *model = NULL;
+    fine_session *session = NULL;
+    int exit_code = cli_parse(&usage, argc, argv, &common, arguments), rc;
+
+    if (exit_code >= 0)
+        return exit_code;
+    if ((exit_code = cli_context(&context, &common)) != CLI_DONE)
+        return exit_code;
+    fine_dataset_options_init(&remembered, sizeof remembered);
+    if ((rc = fine_model_open(&model, context, arguments[0], NULL)) < 0 ||
+        (rc = fine_model_dataset_options(model, &remembered)) < 0 ||
+        (rc = fine_session_new(&session, model)) < 0) {
+        exit_code = cli_fail(rc, CLI_READING);
+        goto out;
+    }
+    rows.text_column = text ? text : remembered.text ? remembered.text : "text";
+    rows.pair_column = text_pair              ? text_pair
+                       : remembered.text_pair ? remembered.text_pair
+                                              : "text_pair";
+    rows.pairs = pair || text_pair || remembered.text_pair;
+    rows.plain = plain;
+    if ((exit_code = cli_lines_open(&lines, arguments[1])) != CLI_DONE)
+        goto out;
+    exit_code = answer_all(model, session, &rows, &lines, &common);
+    cli_rows_clear(&rows);
+    cli_lines_close(&lines);
+out:
+    fine_session_free(session);
+    fine_model_free(model);
+    fine_context_free(context);
+    return exit_code;
+}
