@@ -4,7 +4,7 @@
 build_packages="gcc libc6-dev meson ninja-build pkgconf python3 libblis-dev libyaml-dev
 libjansson-dev libutf8proc-dev libxxhash-dev"
 download_packages="python3-pip"
-test_packages="g++ check"
+test_packages="g++ check locales"
 
 # Installs those of the named packages that are not there. Without apt-get (another
 # system) it only says what is needed: the build will tell what it cannot find.
