@@ -159,7 +159,7 @@ inspect_data(const char *path, struct cli_columns *columns, fine_context *contex
 static int
 inspect_recipe(const char *path, fine_context *context, const struct cli_common *common)
 {
-    struct fine_recipe_key key = { .struct_size = sizeof key };
+    struct fine_recipe_key_info key = { .struct_size = sizeof key };
     fine_recipe *recipe = NULL;
     json_t *keys;
     int rc, exit_code = CLI_DONE;

@@ -45,7 +45,7 @@ FINE_API int fine_recipe_set(fine_recipe *recipe, const char *key, const char *v
  *  next call on the recipe. @since 0.1 */
 FINE_API const char *fine_recipe_get(fine_recipe *recipe, const char *key);
 
-struct fine_recipe_key {
+struct fine_recipe_key_info {
     size_t struct_size;         /* set by the caller */
     const char *name;           /* "train.optimizer.learning_rate" */
     const char *type;           /* "number", "integer", "text", "true or false", "list", … */
@@ -53,7 +53,7 @@ struct fine_recipe_key {
     const char *description;
 };
 /** The i-th known key. @return FINE_OK; FINE_EINVAL: out of range @since 0.1 */
-FINE_API int fine_recipe_key(int64_t i, struct fine_recipe_key *out);
+FINE_API int fine_recipe_key(int64_t i, struct fine_recipe_key_info *out);
 
 /** Checks what can be checked without training: keys that need each other, files that
  *  must be there. @return FINE_OK; FINE_ERECIPE with all findings; FINE_ENOMEM @since 0.1 */

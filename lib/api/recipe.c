@@ -59,10 +59,10 @@ fine_recipe_get(fine_recipe *recipe, const char *key)
 }
 
 int
-fine_recipe_key(int64_t i, struct fine_recipe_key *out)
+fine_recipe_key(int64_t i, struct fine_recipe_key_info *out)
 {
     const struct fine__key *key;
-    const size_t v1_size = offsetof(struct fine_recipe_key, description) + sizeof(char *);
+    const size_t v1_size = offsetof(struct fine_recipe_key_info, description) + sizeof(char *);
 
     if (out == NULL || out->struct_size < v1_size)
         return fine__fail(FINE_EINVAL, "fine_recipe_key: %s",

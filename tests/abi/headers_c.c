@@ -50,7 +50,7 @@ SIZE_FIRST(fine_trainer_options);
 SIZE_FIRST(fine_run_options);
 SIZE_FIRST(fine_progress);
 SIZE_FIRST(fine_param_info);
-SIZE_FIRST(fine_recipe_key);
+SIZE_FIRST(fine_recipe_key_info);
 
 int
 main(void)

@@ -195,7 +195,7 @@ END_TEST
 
 START_TEST(keys_can_be_walked)
 {
-    struct fine_recipe_key key = { .struct_size = sizeof key };
+    struct fine_recipe_key_info key = { .struct_size = sizeof key };
     fine_context *ctx = new_context(1);
     fine_recipe *r = parse(ctx, "");
     int64_t n = 0;
