@@ -177,6 +177,7 @@ start_workers(struct fine__pool *pool)
     sigset_t all, before;
     bool has_attributes = pthread_attr_init(&attributes) == 0;
 
+    pool->may_spin = pool->n_threads <= fine__n_processors();
     if (has_attributes)
         pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
@@ -192,7 +193,6 @@ start_workers(struct fine__pool *pool)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (has_attributes)
         pthread_attr_destroy(&attributes);
-    pool->may_spin = pool->n_threads <= fine__n_processors();
     pool->started = true;
 }
 

@@ -217,17 +217,21 @@ START_TEST(a_child_starts_anew)
 }
 END_TEST
 
-/* fork() while other threads are in the middle of jobs. */
+/* fork() while other threads are in the middle of jobs. The sanitizers' own locks
+ * are copied as they are, those of the C library aren't. */
+#if defined FINE__ASAN || defined __SANITIZE_THREAD__
+START_TEST(a_child_of_a_busy_process)
+{
+    puts("skipped: not with a sanitizer");
+}
+END_TEST
+#else
 START_TEST(a_child_of_a_busy_process)
 {
     fine_context *ctx = new_context(2), *one = new_context(1);
     struct session session = { ctx, harmonic(one), 0 };
     pthread_t thread;
 
-#if defined FINE__ASAN || defined __SANITIZE_THREAD__
-    /* The sanitizers' own locks don't survive a fork amid pthread_create(). */
-    harmonic(ctx);
-#endif
     ck_assert_int_eq(pthread_create(&thread, NULL, session_main, &session), 0);
     for (int i = 0; i < 20; i++) {
         int status;
@@ -249,6 +253,7 @@ START_TEST(a_child_of_a_busy_process)
     free_context(one);
 }
 END_TEST
+#endif
 
 static atomic_int wrong_thread;
 static pthread_t main_thread;
