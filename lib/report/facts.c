@@ -297,19 +297,6 @@ key_length(const char *line)
     return word > 0 && line[n] == ':' ? n : 0;
 }
 
-static void
-put_part(struct fine__buf *out, const char *text, size_t length)
-{
-    struct fine__buf part;
-
-    fine__buf_init(&part, out->ctx);
-    fine__buf_append(&part, text, length);
-    if (fine__buf_status(&part) < 0)
-        out->failed = true;
-    fine__html_text(out, fine__buf_cstr(&part));
-    fine__buf_free(&part);
-}
-
 void
 fine__page_recipe(struct fine__buf *out, const char *recipe)
 {
@@ -322,10 +309,10 @@ fine__page_recipe(struct fine__buf *out, const char *recipe)
 
         if (key > 0) {
             fine__buf_text(out, "<b>");
-            put_part(out, recipe, key);
+            fine__html_text_n(out, recipe, key);
             fine__buf_text(out, "</b>");
         }
-        put_part(out, recipe + key, rest);
+        fine__html_text_n(out, recipe + key, rest);
         fine__buf_byte(out, '\n');
         recipe += key + rest;
         recipe += *recipe == '\n';

@@ -105,6 +105,27 @@ put_notes(struct fine__buf *out, const struct fine__json *notes)
     }
 }
 
+/* The path is quoted for a shell: 'it'\''s'. */
+static void
+put_use(struct fine__buf *out, const char *model_path)
+{
+    if (model_path == NULL)
+        return;
+    fine__buf_text(out, "<section id=\"use\"><h2>Try it</h2><p class=\"lead\">One text a line; "
+                        "an answer a line comes back.</p><pre>finetune predict &#39;");
+    for (const char *rest = model_path; *rest != '\0';) {
+        const size_t n = strcspn(rest, "'");
+
+        fine__html_text_n(out, rest, n);
+        rest += n;
+        if (*rest == '\'') {
+            fine__buf_text(out, "&#39;\\&#39;&#39;");
+            rest++;
+        }
+    }
+    fine__buf_text(out, "&#39; texts.txt</pre></section>\n");
+}
+
 int
 fine__report_html(struct fine__report_data *data, struct fine__buf *out)
 {
@@ -131,6 +152,7 @@ fine__report_html(struct fine__report_data *data, struct fine__buf *out)
     fine__page_results(out, data, t.before);
     fine__page_groups(out, result);
     fine__buf_text(out, "</div>\n");
+    put_use(out, data->model_path);
     fine__page_data(out, t.sets);
     fine__page_facts(out, "Training settings", t.training);
     fine__page_facts(out, "Facts", t.facts);

@@ -16,7 +16,9 @@
 /* Escaped for content and quoted attributes; broken UTF-8 and control characters
  * become U+FFFD. */
 void fine__html_text(struct fine__buf *out, const char *text);
-/* On one line, with everything that Markdown or HTML would take for markup escaped. */
+void fine__html_text_n(struct fine__buf *out, const char *text, size_t length);
+/* On one line, with everything that Markdown or HTML would take for markup within a line
+ * escaped; never to be put at the start of a line. */
 void fine__markdown_text(struct fine__buf *out, const char *text);
 
 void fine__put_fixed(struct fine__buf *out, double value, int decimals);      /* "-0.50"; not finite: "–" */

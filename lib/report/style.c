@@ -95,7 +95,8 @@ static const char *const style[] = {
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}body{font-size:12px}"
     "main{max-width:none;padding:0}.tile,figure,tr,.facts div{break-inside:avoid}"
     "h2,.lead{break-after:avoid}.figures,.pair{grid-template-columns:1fr 1fr}"
-    ".scroll{overflow:visible}}\n",
+    ".scroll{overflow:visible}table,.matrix{font-size:11px}.list th,.list td{padding:3px 8px 3px 0}"
+    ".tiles{grid-template-columns:repeat(4,1fr)}.facts,.tile{break-inside:avoid}}\n",
 };
 
 void

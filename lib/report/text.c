@@ -13,11 +13,9 @@
 
 /* Calls put for each character; what cannot stand in a document is U+FFFD. */
 static void
-each_character(struct fine__buf *out, const char *text,
+each_character(struct fine__buf *out, const char *text, size_t length,
                void (*put)(struct fine__buf *out, const char *bytes, size_t length))
 {
-    const size_t length = strlen(text);
-
     for (size_t i = 0, used; i < length; i += used) {
         bool valid;
         int32_t c;
@@ -58,7 +56,31 @@ put_html(struct fine__buf *out, const char *bytes, size_t length)
 void
 fine__html_text(struct fine__buf *out, const char *text)
 {
-    each_character(out, text, put_html);
+    each_character(out, text, strlen(text), put_html);
+}
+
+void
+fine__html_text_n(struct fine__buf *out, const char *text, size_t length)
+{
+    each_character(out, text, length, put_html);
+}
+
+static bool
+is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* What is never at the start of a line needs no escape of what means something there
+ * alone; nor does '_' within a word. bytes[length] is the next character's first byte. */
+static bool
+needs_escape(const struct fine__buf *out, const char *bytes)
+{
+    if (bytes[0] == '_')
+        return out->length == 0 || !is_word(out->data[out->length - 1]) || !is_word(bytes[1]);
+    if (bytes[0] == ':')
+        return bytes[1] == '/';     /* an address would become a link */
+    return strchr("\\`*[]#|~$@", bytes[0]) != NULL;
 }
 
 static void
@@ -69,7 +91,7 @@ put_markdown(struct fine__buf *out, const char *bytes, size_t length)
     } else if (bytes[0] == '<' || bytes[0] == '>' || bytes[0] == '&') {
         put_html(out, bytes, length);
     } else {
-        if (strchr("\\`*_{}[]()#+-.!|~:$^=@", bytes[0]) != NULL)
+        if (needs_escape(out, bytes))
             fine__buf_byte(out, '\\');
         fine__buf_append(out, bytes, length);
     }
@@ -78,7 +100,7 @@ put_markdown(struct fine__buf *out, const char *bytes, size_t length)
 void
 fine__markdown_text(struct fine__buf *out, const char *text)
 {
-    each_character(out, text, put_markdown);
+    each_character(out, text, strlen(text), put_markdown);
 }
 
 void

@@ -1,0 +1,359 @@
+/*
+ * card.c — the model card: README.md of a model folder.
+ *
+ * After Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv 1810.03993), as
+ * far as a program can know: what it is, how good, on what, where it is weak. Written
+ * from numbers and names alone; no text of the data ever stands in it. It states no
+ * licence, since the base model and the data have theirs.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "report/page.h"
+#include <finetune/version.h>
+
+#define LABELS_SHOWN 100
+#define CLASSES_SHOWN 30
+#define FEW_ROWS 30             /* a label's F1 from fewer rows says little */
+
+struct card {
+    const struct fine__report_data *data;
+    const struct fine__json *result, *metrics, *validation, *sets, *training;
+    struct fine__majority majority;
+    const char *split;
+    int64_t n;
+    bool regress;
+};
+
+static void
+heading(struct fine__buf *out, const char *text)
+{
+    fine__buf_printf(out, "\n## %s\n\n", text);
+}
+
+static void
+put_label(struct fine__buf *out, const struct card *c, int64_t label)
+{
+    char scratch[32];
+
+    fine__markdown_text(out, fine__report_label(c->data, c->metrics, label, scratch));
+}
+
+static double
+metric_of(const struct fine__json *metrics, const char *name)
+{
+    return fine__json_double(fine__json_get(metrics, name), NAN);
+}
+
+static void
+put_front(struct fine__buf *out, const struct card *c)
+{
+    fine__buf_text(out, "---\n");
+    if (c->data->base_model != NULL) {
+        fine__buf_text(out, "base_model: ");
+        fine__buf_json_string(out, c->data->base_model, strlen(c->data->base_model));
+        fine__buf_byte(out, '\n');
+    }
+    fine__buf_text(out, "pipeline_tag: text-classification\ntags:\n- libfinetune\n");
+    fine__buf_text(out, c->regress ? "- text-regression\nmetrics:\n- pearsonr\n- spearmanr\n"
+                                   : "- text-classification\nmetrics:\n- accuracy\n- f1\n"
+                                     "- matthews_correlation\n");
+    fine__buf_text(out, "---\n\n# ");
+    fine__markdown_text(out, c->data->title != NULL ? c->data->title : "Fine-tuned model");
+    fine__buf_text(out, "\n\n");
+    fine__buf_text(out, "Fine-tuned ");
+    if (c->data->base_model != NULL) {
+        fine__buf_text(out, "from ");
+        fine__markdown_text(out, c->data->base_model);
+        fine__buf_byte(out, ' ');
+    }
+    if (c->regress) {
+        fine__buf_text(out, "to predict a number from text");
+    } else {
+        fine__buf_text(out, "to classify text");
+        if (c->data->n_labels > 0) {
+            fine__buf_text(out, " into ");
+            fine__put_count(out, c->data->n_labels);
+            fine__buf_text(out, " labels");
+        }
+    }
+    fine__buf_text(out, " with libfinetune " FINE_VERSION_STRING ".\n");
+    if (!c->regress && c->data->n_labels > 0) {
+        const int64_t n = c->data->n_labels < LABELS_SHOWN ? c->data->n_labels : LABELS_SHOWN;
+
+        fine__buf_text(out, "\nLabels, in the order of their indices: ");
+        for (int64_t i = 0; i < n; i++) {
+            fine__buf_text(out, i > 0 ? ", " : "");
+            put_label(out, c, i);
+        }
+        fine__buf_text(out, n < c->data->n_labels ? ", … (all stand in config.json)\n" : "\n");
+    }
+}
+
+/* ---- results ---- */
+
+static void
+put_result_table(struct fine__buf *out, const struct card *c)
+{
+    const bool both = c->validation != NULL && c->validation != c->metrics;
+
+    fine__buf_text(out, "| | ");
+    fine__buf_text(out, both ? "validation | " : "");
+    fine__buf_printf(out, "%s |\n|---|%s---:|\n", c->split, both ? "---:|" : "");
+    for (void *it = fine__json_first(c->metrics); it != NULL;
+         it = fine__json_next(c->metrics, it)) {
+        const char *name = fine__json_key(it);
+        const double value = fine__json_double(fine__json_value(it), NAN);
+
+        if (isnan(value) || strcmp(name, "n") == 0 || strcmp(name, "step") == 0)
+            continue;
+        fine__buf_text(out, "| ");
+        fine__markdown_text(out, fine__metric_title(name));
+        if (both) {
+            fine__buf_text(out, " | ");
+            fine__put_metric(out, name, metric_of(c->validation, name));
+        }
+        fine__buf_text(out, " | ");
+        fine__put_metric(out, name, value);
+        fine__buf_text(out, " |\n");
+    }
+}
+
+/* Rows of a truth, -1: not known. */
+static int64_t
+rows_of(const struct card *c, int64_t label)
+{
+    const struct fine__json *row = fine__json_at(fine__json_get(c->metrics, "confusion"), label);
+    const int64_t n = fine__json_count(row);
+    int64_t sum = 0;
+
+    for (int64_t j = 0; j < n; j++)
+        sum += fine__json_int(fine__json_at(row, j), 0);
+    return n > 0 ? sum : -1;
+}
+
+static void
+put_class_table(struct fine__buf *out, const struct card *c)
+{
+    const struct fine__json *classes = fine__json_get(c->metrics, "per_class_f1");
+    const int64_t n = fine__json_count(classes);
+    int64_t i = 0;
+
+    if (n == 0 || n > CLASSES_SHOWN)
+        return;
+    fine__buf_text(out, "\n| label | F1 | rows |\n|---|---:|---:|\n");
+    for (void *it = fine__json_first(classes); it != NULL;
+         it = fine__json_next(classes, it), i++) {
+        fine__buf_text(out, "| ");
+        fine__markdown_text(out, fine__json_key(it));
+        fine__buf_text(out, " | ");
+        fine__put_metric(out, "macro_f1", fine__json_double(fine__json_value(it), NAN));
+        fine__buf_text(out, " | ");
+        if (rows_of(c, i) >= 0)
+            fine__put_count(out, rows_of(c, i));
+        fine__buf_text(out, " |\n");
+    }
+}
+
+static void
+put_results(struct fine__buf *out, const struct card *c)
+{
+    heading(out, "Results");
+    if (c->metrics == NULL) {
+        fine__buf_text(out, "None: there was neither validation nor test data, so how good this "
+                            "model is remains unknown.\n");
+        return;
+    }
+    if (c->n > 0) {
+        fine__buf_text(out, "Measured on ");
+        fine__put_count(out, c->n);
+        fine__buf_printf(out, " %s rows.", c->split);
+        if (c->majority.n > 0) {
+            fine__buf_text(out, " Always giving the most frequent label (");
+            put_label(out, c, c->majority.label);
+            fine__buf_text(out, ") would be right on ");
+            fine__put_metric(out, "accuracy", c->majority.share);
+            fine__buf_text(out, " of them.");
+        }
+        fine__buf_text(out, "\n\n");
+    }
+    put_result_table(out, c);
+    put_class_table(out, c);
+}
+
+/* ---- data, training ---- */
+
+static void
+put_data(struct fine__buf *out, const struct card *c)
+{
+    bool any = false;
+
+    for (void *it = fine__json_first(c->sets); it != NULL; it = fine__json_next(c->sets, it)) {
+        const int64_t rows = fine__json_int(fine__json_get(fine__json_value(it), "rows"), -1);
+
+        if (rows < 0)
+            continue;
+        if (!any)
+            heading(out, "Data");
+        fine__buf_text(out, "- ");
+        fine__markdown_text(out, fine__json_key(it));
+        fine__buf_text(out, ": ");
+        fine__put_count(out, rows);
+        fine__buf_text(out, " rows\n");
+        any = true;
+    }
+}
+
+static void
+put_training(struct fine__buf *out, const struct card *c)
+{
+    if (fine__json_type(c->training) != FINE__JSON_OBJECT || fine__json_count(c->training) == 0)
+        return;
+    heading(out, "Training");
+    for (void *it = fine__json_first(c->training); it != NULL;
+         it = fine__json_next(c->training, it)) {
+        struct fine__buf text;
+
+        fine__buf_init(&text, out->ctx);
+        fine__fact_key(&text, fine__json_key(it));
+        fine__buf_text(&text, ": ");
+        fine__fact_value(&text, fine__json_key(it), fine__json_value(it));
+        if (fine__buf_status(&text) < 0)
+            out->failed = true;
+        fine__buf_text(out, "- ");
+        fine__markdown_text(out, fine__buf_cstr(&text));
+        fine__buf_byte(out, '\n');
+        fine__buf_free(&text);
+    }
+}
+
+/* ---- limits ---- */
+
+/* The mistake that is made most often; false: none, or not known. */
+static bool
+worst_mistake(const struct card *c, int64_t *truth, int64_t *predicted, int64_t *count)
+{
+    const struct fine__json *confusion = fine__json_get(c->metrics, "confusion");
+    const int64_t n = fine__json_count(confusion);
+
+    *count = 0;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) {
+            const int64_t one = fine__json_int(fine__json_at(fine__json_at(confusion, i), j), 0);
+
+            if (i != j && one > *count) {
+                *truth = i;
+                *predicted = j;
+                *count = one;
+            }
+        }
+    return *count > 0;
+}
+
+static void
+put_weak_labels(struct fine__buf *out, const struct card *c)
+{
+    const int64_t n = fine__json_count(fine__json_get(c->metrics, "confusion"));
+    int64_t truth, predicted, count, few = 0;
+
+    if (worst_mistake(c, &truth, &predicted, &count)) {
+        fine__buf_text(out, "- Its most frequent mistake: “");
+        put_label(out, c, truth);
+        fine__buf_text(out, "” is taken for “");
+        put_label(out, c, predicted);
+        fine__buf_text(out, "” (");
+        fine__put_count(out, count);
+        fine__buf_text(out, " of ");
+        fine__put_count(out, rows_of(c, truth));
+        fine__buf_text(out, " rows).\n");
+    }
+    for (int64_t i = 0; i < n; i++)
+        few += rows_of(c, i) < FEW_ROWS;
+    if (few > 0) {
+        fine__buf_text(out, "- ");
+        fine__put_count(out, few);
+        fine__buf_printf(out, few == 1 ? " label was measured on fewer than %d rows; how well it "
+                                         "is recognised is uncertain.\n"
+                                       : " labels were measured on fewer than %d rows each; how "
+                                         "well they are recognised is uncertain.\n",
+                         FEW_ROWS);
+    }
+}
+
+static void
+put_limits(struct fine__buf *out, const struct card *c)
+{
+    heading(out, "Limits");
+    if (c->metrics != NULL && strcmp(c->split, "validation") == 0)
+        fine__buf_text(out, "- The best step was chosen by the rows it was measured on, so the "
+                            "results are a little optimistic.\n");
+    if (!c->regress)
+        put_weak_labels(out, c);
+    fine__buf_text(out, "- The results hold for texts like those it was trained and measured on; "
+                        "for other subjects, languages or ways of writing they say nothing.\n");
+    if (!c->regress)
+        fine__buf_text(out, "- It always gives one of its labels, also to a text that none of "
+                            "them fits. Its scores were not checked as probabilities.\n");
+    fine__buf_text(out, "- What the base model learnt from its own training data, prejudices "
+                        "included, is still in it.\n");
+}
+
+static void
+put_use(struct fine__buf *out, const struct card *c)
+{
+    heading(out, "Use");
+    fine__buf_text(out, "On the command line, one text a line (`model` is this folder):\n\n"
+                        "```sh\nfinetune predict model texts.txt\n```\n\nIn C:\n\n```c\n"
+                        "#include <finetune.h>\n#include <stdio.h>\n\n"
+                        "fine_context *ctx = NULL;\nfine_model *model = NULL;\n"
+                        "fine_session *session = NULL;\n"
+                        "const char *texts[] = { \"A text to judge.\" };\n\n"
+                        "if (fine_context_new(&ctx, NULL) < 0\n"
+                        "    || fine_model_open(&model, ctx, \"model\", NULL) < 0\n"
+                        "    || fine_session_new(&session, model) < 0\n"
+                        "    || fine_session_predict(session, texts, NULL, 1) < 0)\n"
+                        "    puts(fine_error_message());\nelse\n");
+    fine__buf_text(out, c->regress ? "    printf(\"%g\\n\", fine_session_value(session, 0));\n"
+                                   : "    puts(fine_model_label(model, "
+                                     "fine_session_label(session, 0)));\n");
+    fine__buf_text(out, "fine_session_free(session);\nfine_model_free(model);\n"
+                        "fine_context_free(ctx);\n```\n");
+}
+
+static int
+parse(struct fine__json **out, fine_context *ctx, const char *text, const char *what)
+{
+    return text != NULL && text[0] != '\0' ? fine__json_parse(out, ctx, text, strlen(text), what)
+                                           : 0;
+}
+
+int
+fine__report_card(struct fine__report_data *data, struct fine__buf *out)
+{
+    struct fine__json *sets = NULL, *training = NULL;
+    struct card c = { .data = data };
+    int rc;
+
+    if ((rc = parse(&sets, data->ctx, data->data, "report: data")) == 0
+        && (rc = parse(&training, data->ctx, data->training, "report: training")) == 0) {
+        c.sets = sets;
+        c.training = training;
+        c.regress = data->task != NULL && strcmp(data->task, "regress") == 0;
+        c.result = fine__report_result(data, &c.split);
+        c.metrics = fine__result_metrics(c.result);
+        c.validation = fine__result_metrics(
+            fine__json_get(fine__json_get(data->done, "metrics"), "validation"));
+        c.majority = fine__majority(c.metrics);
+        c.n = fine__json_int(fine__json_get(c.result, "n"), c.majority.n);
+        put_front(out, &c);
+        put_results(out, &c);
+        put_data(out, &c);
+        put_training(out, &c);
+        put_limits(out, &c);
+        put_use(out, &c);
+        rc = fine__buf_status(out);
+    }
+    fine__json_free(sets);
+    fine__json_free(training);
+    return rc;
+}
