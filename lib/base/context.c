@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/context.h"
 #include "base/file.h"
 #include "base/parallel.h"
@@ -84,7 +83,8 @@ fine__context_unref(fine_context *ctx)
     if (ctx == NULL || atomic_fetch_sub(&ctx->references, 1) != 1)
         return;
     fine__pool_free(ctx);
-    fine__free(ctx, ctx->blas);
+    if (ctx->blas != NULL)
+        ctx->options.release(ctx->blas, ctx->options.allocator_user);
     ctx->options.release(ctx, ctx->options.allocator_user);
 }
 

@@ -33,7 +33,6 @@
 #pragma GCC diagnostic pop
 #endif
 
-#include "base/alloc.h"
 #include "base/parallel.h"
 
 /* What is kept in fine_context.blas. */
@@ -139,10 +138,11 @@ own_kernels(struct blas *blas)
 int
 fine__gemm_open(fine_context *ctx)
 {
-    struct blas *blas = fine__alloc(ctx, sizeof *blas);
+    /* A part of the context, and like it outside the account of what handles hold. */
+    struct blas *blas = ctx->options.allocate(sizeof *blas, ctx->options.allocator_user);
 
     if (blas == NULL)
-        return FINE_ENOMEM;
+        return fine__fail(FINE_ENOMEM, "out of memory: no %zu bytes for a context", sizeof *blas);
     memset(blas, 0, sizeof *blas);
     bli_init();
     strncpy(blas->name, bli_arch_string(bli_arch_query_id()), 31);
