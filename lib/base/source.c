@@ -16,6 +16,7 @@ enum { MAX_NAME = 255 };
 struct fine__source {
     fine_context *ctx;
     char *folder;                             /* NULL: in memory */
+    char *scratch;                            /* room for any allowed path: asking can't fail */
     struct fine_memory_file *files;           /* their names stand in the map */
     int64_t n_files;
     struct fine__map names;
@@ -76,7 +77,8 @@ fine__source_open_folder(struct fine__source **out, fine_context *ctx, const cha
     }
     FINE__TRY(new_source(&source, ctx));
     source->folder = fine__strdup(ctx, path);
-    if (source->folder == NULL) {
+    source->scratch = fine__alloc(ctx, strlen(path) + 2 * (MAX_NAME + 1) + 1);
+    if (source->folder == NULL || source->scratch == NULL) {
         fine__source_free(source);
         return FINE_ENOMEM;
     }
@@ -132,6 +134,7 @@ fine__source_free(struct fine__source *source)
     ctx = source->ctx;
     fine__map_free(&source->names);
     fine__free(ctx, source->files);
+    fine__free(ctx, source->scratch);
     fine__free(ctx, source->folder);
     fine__free(ctx, source);
     fine__context_unref(ctx);
@@ -154,17 +157,14 @@ find(const struct fine__source *source, const char *name)
 bool
 fine__source_has(const struct fine__source *source, const char *name)
 {
-    char *path;
-    bool there;
-
     if (!is_allowed(name))
         return false;
     if (source->folder == NULL)
         return find(source, name) != NULL;
-    path = fine__path_join(source->ctx, source->folder, name);
-    there = path != NULL && fine__file_exists(source->ctx, path);
-    fine__free(source->ctx, path);
-    return there;
+    strcpy(source->scratch, source->folder);
+    strcat(source->scratch, "/");
+    strcat(source->scratch, name);
+    return fine__file_exists(source->ctx, source->scratch);
 }
 
 int

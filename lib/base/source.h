@@ -22,6 +22,7 @@ int fine__source_open_memory(struct fine__source **out, fine_context *ctx,
                              const struct fine_memory_file *files, int64_t n_files);
 void fine__source_free(struct fine__source *source);
 const char *fine__source_name(const struct fine__source *source);      /* for messages: the folder, or "memory" */
+/* Asked in one thread at a time. */
 bool fine__source_has(const struct fine__source *source, const char *name);
 /* FINE_EIO: not there, or unreadable; FINE_EFORMAT: more than max_bytes; FINE_EINVAL:
  * a name that is refused. */

@@ -169,7 +169,7 @@ read_info(struct reading *r, struct fine__weights_entry *entry)
         if (which == 0) {
             good = fine__scan_string(scan, &type, &length, "a dtype");
             if (good) {
-                entry->weight.type = fine__type_by_name(type);
+                entry->weight.type = strlen(type) == length ? fine__type_by_name(type) : 0;
                 if (entry->weight.type == 0) {
                     r->weights->bad = true;
                     fine__also(FINE_EFORMAT,
