@@ -244,17 +244,18 @@ add_name(struct csv *c, const char *name, size_t length)
 static int
 read_header(struct csv *c)
 {
+    const bool skip_bad = c->t->skip_bad;
     int64_t line;
-    const int rc = next_row(c, &line);
+    int rc;
 
+    c->t->skip_bad = false;   /* without names there are no rows to skip to */
+    rc = next_row(c, &line);
+    c->t->skip_bad = skip_bad;
     if (rc != 0) {
         if (rc > 0 && c->t->n_findings == 0)
             fine__table_bad_file(c->t, 0, "there is no row with the names of the columns");
         return rc;
     }
-    if (c->t->row_is_bad && c->t->n_findings == 0)
-        fine__table_bad_file(c->t, line, "the first row, with the names of the columns, can't be "
-                             "read; set data.on_bad_row: error to see why");
     if (c->n_fields > FINE__MAX_COLUMNS)
         fine__table_bad_file(c->t, line, "%lld columns are more than the limit of %d",
                              (long long)c->n_fields, FINE__MAX_COLUMNS);

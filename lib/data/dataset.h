@@ -71,8 +71,8 @@ int fine__dataset_split(fine_dataset **rest_out, fine_dataset **held_out, const 
  * those must be below n_names. Returns a new set. */
 int fine__dataset_relabel(fine_dataset **out, const fine_dataset *dataset, const char *const *names, int64_t n_names);
 
-/* Whether a model can be trained on it: FINE_EDATA for an empty set, a set without labels
- * (or without numbers, for regression), and one with a single class. */
+/* Whether a model can be trained on it: FINE_EDATA for an empty set, empty texts alone, rows
+ * without labels (or without numbers, for regression), and a single class. */
 int fine__dataset_check_task(const fine_dataset *dataset, bool regress);
 
 /* Rows of `other` whose text (and pair) stands in `train` too; logs a warning when there

@@ -124,7 +124,7 @@ note_broken(struct jsonl *j)
     if (digits == 0)
         fine__table_bad_row(j->t, j->line, "not JSON");
     else
-        fine__table_bad_row(j->t, j->line, "byte %.*s of the line: %.*s", (int)digits, column,
+        fine__table_bad_row(j->t, j->line, "character %.*s of the line: %.*s", (int)digits, column,
                             (int)(end - reason), reason);
 }
 

@@ -20,6 +20,18 @@ check_empty(const fine_dataset *d)
     return fine__fail(FINE_EDATA, "%s: there is no row", d->name);
 }
 
+static int
+check_texts(const fine_dataset *d)
+{
+    if (d->ids != NULL)
+        return 0;
+    for (int64_t i = 0; i < d->n_rows; i++)
+        if (d->rows[i].text_length > 0 || d->rows[i].pair_length > 0)
+            return 0;
+    return fine__fail(FINE_EDATA, "%s: all %lld texts are empty; is data.text the right column?",
+                      d->name, (long long)d->n_rows);
+}
+
 int
 fine__dataset_check_task(const fine_dataset *d, bool regress)
 {
@@ -27,6 +39,7 @@ fine__dataset_check_task(const fine_dataset *d, bool regress)
     bool differ = false;
 
     FINE__TRY(check_empty(d));
+    FINE__TRY(check_texts(d));
     if (!d->has_labels)
         return fine__fail(FINE_EDATA, "%s: there are no labels; add a column and name it in "
                           "data.label", d->name);
