@@ -306,7 +306,8 @@ find_columns(struct csv *c)
             fine__table_bad_file(t, 0, "%d columns are named '%.60s'; rename all but one", n,
                                  t->column[r]);
         else if (n == 0 && fine__table_needs(t, (enum fine__role)r))
-            fine__table_missing(t, (enum fine__role)r, c->names, c->n_columns);
+            fine__table_missing(t, (enum fine__role)r, c->names, c->n_columns,
+                                ", or data.header: [names] where the first row is data");
         else if (n == 0)
             t->column[r] = NULL;
     }

@@ -55,6 +55,9 @@ void fine__dataset_defaults(struct fine_dataset_options *options);
 
 /* Options are complete (struct_size isn't looked at); NULL: the defaults. */
 int fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path, const struct fine_dataset_options *options);
+/* The same from a file's bytes, whose name says the format. Takes text over, also when it
+ * fails. */
+int fine__dataset_parse(fine_dataset **out, fine_context *ctx, const char *name, struct fine__buf *text, const struct fine_dataset_options *options);
 int fine__dataset_new(fine_dataset **out, fine_context *ctx, const struct fine_dataset_options *options);
 int fine__dataset_add(fine_dataset *dataset, const char *text, const char *pair, const char *label, const char *group);
 

@@ -61,24 +61,27 @@ hashes_of(const fine_dataset *d)
     return hashes;
 }
 
-static void
-write_lengths(const fine_dataset *d, struct fine__buf *out, int64_t *lengths)
+/* Of the texts or the pairs, in characters; returns how many are empty. */
+static int64_t
+write_lengths(const fine_dataset *d, struct fine__buf *out, int64_t *lengths, bool of_pairs)
 {
     const int64_t n = d->n_rows;
     int64_t empty = 0;
 
     for (int64_t i = 0; i < n; i++) {
-        lengths[i] = fine__utf8_count(d->bytes.data + d->rows[i].text,
-                                      (size_t)d->rows[i].text_length);
+        const struct fine__row *row = &d->rows[i];
+
+        lengths[i] = of_pairs ? fine__utf8_count(d->bytes.data + row->pair, (size_t)row->pair_length)
+                              : fine__utf8_count(d->bytes.data + row->text, (size_t)row->text_length);
         empty += lengths[i] == 0;
     }
     qsort(lengths, (size_t)n, sizeof *lengths, by_value);
-    fine__buf_printf(out, ",\"text_chars\":{\"min\":%lld,\"median\":",
+    fine__buf_printf(out, ",\"%s_chars\":{\"min\":%lld,\"median\":", of_pairs ? "pair" : "text",
                      (long long)(n > 0 ? lengths[0] : 0));
     fine__buf_number(out, n == 0 ? 0.0
                                  : ((double)lengths[(n - 1) / 2] + (double)lengths[n / 2]) / 2);
-    fine__buf_printf(out, ",\"max\":%lld},\"empty_texts\":%lld",
-                     (long long)(n > 0 ? lengths[n - 1] : 0), (long long)empty);
+    fine__buf_printf(out, ",\"max\":%lld}", (long long)(n > 0 ? lengths[n - 1] : 0));
+    return empty;
 }
 
 static int
@@ -86,13 +89,16 @@ write_texts(const fine_dataset *d, struct fine__buf *out)
 {
     int64_t *lengths = fine__alloc_array(d->ctx, (size_t)d->n_rows, sizeof *lengths);
     uint64_t *hashes = hashes_of(d);
-    int64_t duplicates = 0;
+    int64_t empty, duplicates = 0;
 
     if (lengths != NULL && hashes != NULL) {
-        write_lengths(d, out, lengths);
+        empty = write_lengths(d, out, lengths, false);
+        if (d->has_pairs)
+            write_lengths(d, out, lengths, true);
         for (int64_t i = 1; i < d->n_rows; i++)
             duplicates += hashes[i] == hashes[i - 1];
-        fine__buf_printf(out, ",\"duplicate_texts\":%lld", (long long)duplicates);
+        fine__buf_printf(out, ",\"empty_texts\":%lld,\"duplicate_texts\":%lld", (long long)empty,
+                         (long long)duplicates);
     }
     fine__free(d->ctx, hashes);
     fine__free(d->ctx, lengths);

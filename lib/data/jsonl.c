@@ -271,7 +271,7 @@ check_columns(struct jsonl *j)
                 t->n_findings = 0;
             }
             all = false;
-            fine__table_missing(t, (enum fine__role)r, j->keys, j->n_keys);
+            fine__table_missing(t, (enum fine__role)r, j->keys, j->n_keys, "");
         } else {
             t->column[r] = NULL;
         }

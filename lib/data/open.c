@@ -45,8 +45,8 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
 }
 
 int
-fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
-                   const struct fine_dataset_options *options)
+fine__dataset_parse(fine_dataset **out, fine_context *ctx, const char *name,
+                    struct fine__buf *text, const struct fine_dataset_options *options)
 {
     struct fine_dataset_options defaults;
     struct fine__table table;
@@ -56,8 +56,15 @@ fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
     fine__dataset_defaults(&defaults);
     if (options == NULL)
         options = &defaults;
-    FINE__TRY(format_of(&format, path, options));
-    FINE__TRY(fine__table_open(&table, ctx, path, options));
+    rc = fine__buf_status(text);
+    if (rc == 0)
+        rc = format_of(&format, name, options);
+    if (rc == 0)
+        rc = fine__table_open(&table, ctx, name, text, options);
+    if (rc < 0) {
+        fine__buf_free(text);
+        return rc;
+    }
     rc = format == JSONL ? fine__jsonl_read(&table) : fine__csv_read(&table, format == TSV);
     if (rc == 0)
         rc = fine__table_finish(&table);
@@ -68,4 +75,20 @@ fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
     }
     fine__table_close(&table);
     return rc;
+}
+
+int
+fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
+                   const struct fine_dataset_options *options)
+{
+    struct fine__buf text;
+    int rc;
+
+    fine__buf_init(&text, ctx);
+    rc = fine__file_read(ctx, path, INT64_MAX / 4, &text);
+    if (rc < 0) {
+        fine__buf_free(&text);
+        return rc;
+    }
+    return fine__dataset_parse(out, ctx, path, &text, options);
 }

@@ -25,7 +25,7 @@ fine__dataset_new(fine_dataset **out, fine_context *ctx,
     if (options == NULL)
         options = &defaults;
     if (options->n_labels < 0 || (options->n_labels > 0 && options->labels == NULL))
-        return fine__fail(FINE_EINVAL, "fine_dataset_options: n_labels without labels");
+        return fine__fail(FINE_EINVAL, "task.labels: n_labels without labels");
     if (options->n_labels > 0 && options->label_is_number != 0)
         return fine__fail(FINE_EINVAL, "task.labels: a regression has numbers, not labels; take "
                           "them out");

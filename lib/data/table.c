@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/number.h"
 #include "data/table.h"
 
@@ -86,13 +85,14 @@ list_names(char *out, size_t size, char *const *names, int64_t n)
 }
 
 void
-fine__table_missing(struct fine__table *t, enum fine__role role, char *const *names, int64_t n)
+fine__table_missing(struct fine__table *t, enum fine__role role, char *const *names, int64_t n,
+                    const char *hint)
 {
     char list[300] = "none";
 
     list_names(list, sizeof list, names, n);
-    fine__table_bad_file(t, 0, "no column '%.60s'; there are: %s. Set data.%s, or data.header: [names] "
-                     "where the first row is data", t->column[role], list, keys[role]);
+    fine__table_bad_file(t, 0, "no column '%.60s'; there are: %s. Set data.%s%s", t->column[role],
+                         list, keys[role], hint);
 }
 
 bool
@@ -177,8 +177,8 @@ read_mark(struct fine__table *t)
 }
 
 int
-fine__table_open(struct fine__table *t, fine_context *ctx, const char *path,
-                 const struct fine_dataset_options *options)
+fine__table_open(struct fine__table *t, fine_context *ctx, const char *name,
+                 struct fine__buf *text, const struct fine_dataset_options *options)
 {
     int rc;
 
@@ -186,15 +186,15 @@ fine__table_open(struct fine__table *t, fine_context *ctx, const char *path,
     fine__buf_init(&t->findings, ctx);
     FINE__TRY(check_options(t));
     assign_roles(t);
-    t->set = fine__dataset_make(ctx, path);
+    t->set = fine__dataset_make(ctx, name);
     if (t->set == NULL)
         return FINE_ENOMEM;
     t->set->is_regression = options->label_is_number != 0;
     t->set->require_label = options->require_label != 0;
+    t->set->bytes = *text;
+    fine__buf_init(text, ctx);
     rc = options->n_labels > 0
              ? fine__dataset_give_labels(t->set, options->labels, options->n_labels) : 0;
-    if (rc == 0)
-        rc = fine__file_read(ctx, path, INT64_MAX / 4, &t->set->bytes);
     if (rc == 0)
         rc = read_mark(t);
     if (rc == 0)

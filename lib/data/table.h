@@ -42,7 +42,8 @@ struct fine__table {
     bool row_is_bad;                    /* something is wrong with the row at hand */
 };
 
-int fine__table_open(struct fine__table *table, fine_context *ctx, const char *path, const struct fine_dataset_options *options);
+/* Takes the text over when it succeeds. */
+int fine__table_open(struct fine__table *table, fine_context *ctx, const char *name, struct fine__buf *text, const struct fine_dataset_options *options);
 void fine__table_close(struct fine__table *table);
 
 /* Notes what is wrong with the row at hand: "name:line: …". Where bad rows are skipped, only
@@ -52,8 +53,9 @@ void fine__table_bad_row(struct fine__table *table, int64_t line, const char *fo
 /* Notes what makes the file unreadable, skipping or not; line 0: not one line's fault. */
 void fine__table_bad_file(struct fine__table *table, int64_t line, const char *format, ...) FINE__PRINTF(3, 4);
 
-/* A role's column is not among the names: notes it, listing those that are. */
-void fine__table_missing(struct fine__table *table, enum fine__role role, char *const *names, int64_t n);
+/* A role's column is not among the names: notes it, listing those that are. The hint ends
+ * the sentence: ", or …". */
+void fine__table_missing(struct fine__table *table, enum fine__role role, char *const *names, int64_t n, const char *hint);
 
 /* Whether a missing column of that role is an error. */
 bool fine__table_needs(const struct fine__table *table, enum fine__role role);
