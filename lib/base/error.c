@@ -212,7 +212,7 @@ errno_text(int number)
     case EACCES: return "permission denied";
     case EAGAIN: return "temporarily not available";
     case EBUSY: return "in use";
-    case EDQUOT: return "disk quota used up";
+    case EDQUOT: return "disk quota used up; remove some files, or choose another folder";
     case EEXIST: return "exists already";
     case EFBIG: return "file too large";
     case EINTR: return "interrupted";
@@ -220,7 +220,7 @@ errno_text(int number)
     case EIO: return "input/output error of the device";
     case EISDIR: return "is a directory";
     case ELOOP: return "is a symbolic link, or leads through too many";
-    case EMFILE: return "this process has too many files open";
+    case EMFILE: return "this process has too many files open; close some, or raise the limit";
     case EMLINK: return "too many links";
     case ENAMETOOLONG: return "name too long";
     case ENFILE: return "the system has too many files open";
@@ -228,14 +228,14 @@ errno_text(int number)
     case ENOENT: return "no such file or directory";
     case ENOLCK: return "no locks available";
     case ENOMEM: return "out of memory";
-    case ENOSPC: return "no space left on the device";
+    case ENOSPC: return "no space left on the device; make room, or choose another folder";
     case ENOTDIR: return "a part of the path is not a directory";
     case ENOTEMPTY: return "directory not empty";
     case ENXIO: return "no such device, or nobody reads it";
     case EOVERFLOW: return "file too large for this system";
     case EPERM: return "not permitted";
     case EPIPE: return "nobody reads it any more";
-    case EROFS: return "read-only file system";
+    case EROFS: return "read-only file system; choose another folder";
     case ESTALE: return "file vanished from the server";
     case ETXTBSY: return "being run as a program";
     case EXDEV: return "on another file system";

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -49,6 +50,12 @@ system_lstat(const char *path, struct stat *out)
     return lstat(path, out);
 }
 
+static int
+system_statvfs(const char *path, struct statvfs *out)
+{
+    return statvfs(path, out);
+}
+
 const struct fine__io fine__io_system = {
     .open = system_open,
     .read = read,
@@ -63,6 +70,7 @@ const struct fine__io fine__io_system = {
     .mkdir = system_mkdir,
     .unlink = unlink,
     .rmdir = rmdir,
+    .statvfs = system_statvfs,
 };
 
 static const char *

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 
 struct stat;
+struct statvfs;
 
 struct fine__io {
     int (*open)(const char *path, int flags, unsigned mode);
@@ -27,6 +28,7 @@ struct fine__io {
     int (*mkdir)(const char *path, unsigned mode);
     int (*unlink)(const char *path);
     int (*rmdir)(const char *path);
+    int (*statvfs)(const char *path, struct statvfs *out);
 };
 
 extern const struct fine__io fine__io_system;
@@ -67,6 +69,9 @@ struct fine__writer {
 
 int fine__writer_open(struct fine__writer *writer, fine_context *ctx, const char *path);          /* 0666 & ~umask */
 int fine__writer_open_private(struct fine__writer *writer, fine_context *ctx, const char *path);  /* 0600 */
+/* That many bytes are going to be written: FINE_EIO where the file system says that it has
+ * less room. Optional; then abandon(). */
+int fine__writer_expect(struct fine__writer *writer, int64_t bytes);
 int fine__writer_write(struct fine__writer *writer, const void *bytes, size_t length);
 int fine__writer_commit(struct fine__writer *writer);
 void fine__writer_abandon(struct fine__writer *writer);
@@ -77,7 +82,7 @@ int fine__file_write(fine_context *ctx, const char *path, const void *bytes, siz
 int fine__file_append(fine_context *ctx, const char *path, const void *bytes, size_t length); /* O_APPEND, one write */
 bool fine__file_exists(fine_context *ctx, const char *path);
 bool fine__is_directory(fine_context *ctx, const char *path);
-int fine__mkdirs(fine_context *ctx, const char *path);                       /* like mkdir -p */
+int fine__mkdirs(fine_context *ctx, const char *path);                       /* like mkdir -p; what is made lasts */
 int fine__remove_tree(fine_context *ctx, const char *path);                  /* depth <= 8; never follows links; absent is fine */
 int fine__rename(fine_context *ctx, const char *from, const char *to);       /* and fsync of to's directory */
 int fine__sync_directory(fine_context *ctx, const char *path);

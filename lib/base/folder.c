@@ -52,6 +52,17 @@ fine__rename(fine_context *ctx, const char *from, const char *to)
     return rc;
 }
 
+/* The folder that `path` was just made in keeps it. */
+static int
+sync_parent(fine_context *ctx, const char *path)
+{
+    char *folder = fine__path_folder(ctx, path);
+    const int rc = folder != NULL ? fine__sync_directory(ctx, folder) : FINE_ENOMEM;
+
+    fine__free(ctx, folder);
+    return rc;
+}
+
 int
 fine__mkdirs(fine_context *ctx, const char *path)
 {
@@ -67,7 +78,9 @@ fine__mkdirs(fine_context *ctx, const char *path)
         end += strcspn(end, "/");
         kept = *end;
         *end = '\0';
-        if (ctx->io->mkdir(part, 0777) < 0) {
+        if (ctx->io->mkdir(part, 0777) == 0) {
+            rc = sync_parent(ctx, part);
+        } else {
             const int number = errno;
 
             /* A parent may exist and yet refuse mkdir() with another error. */

@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -130,6 +131,20 @@ flush(struct fine__writer *w)
 
     w->buffer.length = 0;
     return put(w, w->buffer.data, length);
+}
+
+int
+fine__writer_expect(struct fine__writer *writer, int64_t bytes)
+{
+    struct statvfs status;
+
+    /* Some file systems don't know, and say 0 of 0. */
+    if (writer->ctx->io->statvfs(writer->temporary, &status) < 0 || status.f_blocks == 0
+        || status.f_frsize == 0 || (uint64_t)bytes / status.f_frsize < status.f_bavail)
+        return 0;
+    return fine__fail(FINE_EIO, "cannot write '%s': it needs %lld bytes and the device has room for "
+                      "%llu; make room, or choose another folder", writer->path, (long long)bytes,
+                      (unsigned long long)status.f_bavail * status.f_frsize);
 }
 
 int

@@ -65,10 +65,10 @@ fine__shape_size(int32_t type, int64_t n_dims, const int64_t *shape, int64_t *co
     return 0;
 }
 
-/* The header's JSON text. */
+/* The header's JSON text; *data_out: the bytes of data that it promises. */
 static int
 write_header(struct fine__buf *out, const struct fine__weight_out *entries, int64_t count,
-             const char *const *metadata, int64_t n_metadata)
+             const char *const *metadata, int64_t n_metadata, int64_t *data_out)
 {
     struct fine__map seen;
     const char *separator = "";
@@ -118,6 +118,7 @@ write_header(struct fine__buf *out, const struct fine__weight_out *entries, int6
                          (long long)(end + bytes));
         end += bytes;
     }
+    *data_out = end;
     fine__map_free(&seen);
     fine__buf_byte(out, '}');
     while (out->length % 8 != 0 && !out->failed)
@@ -146,10 +147,13 @@ write_all(fine_context *ctx, const struct sink *sink, const struct fine__weight_
 {
     struct fine__buf header;
     unsigned char frame[8];
+    int64_t data = 0;
     int rc;
 
     fine__buf_init(&header, ctx);
-    rc = write_header(&header, entries, count, metadata, n_metadata);
+    rc = write_header(&header, entries, count, metadata, n_metadata, &data);
+    if (rc == 0 && sink->writer != NULL)
+        rc = fine__writer_expect(sink->writer, data);
     if (rc == 0) {
         for (int i = 0; i < 8; i++)
             frame[i] = (unsigned char)((uint64_t)header.length >> 8 * i);

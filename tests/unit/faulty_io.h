@@ -1,6 +1,7 @@
 /*
  * faulty_io.h — the table of system calls with a counter: call number fail_at
- * (from 1) fails with an error of the test's choice, and writes may be short.
+ * (from 1), and with io_for_ever all later ones too, fails with an error of the
+ * test's choice; writes may be short.
  *
  *     use_faulty_io(ctx);
  *     for (io_fail_at = 1;; io_fail_at++) { io_calls = 0; … }
@@ -10,17 +11,19 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/file.h"
 
 static long long io_calls, io_fail_at;
+static bool io_for_ever;
 static int io_errno = ENOSPC;
 static size_t io_most;   /* bytes of one write; 0: all */
 
 static inline bool
 io_fails(void)
 {
-    if (++io_calls != io_fail_at)
+    if (++io_calls != io_fail_at && !(io_for_ever && io_fail_at > 0 && io_calls > io_fail_at))
         return false;
     errno = io_errno;
     return true;
@@ -112,12 +115,18 @@ faulty_rmdir(const char *path)
     return io_fails() ? -1 : fine__io_system.rmdir(path);
 }
 
+static inline int
+faulty_statvfs(const char *path, struct statvfs *out)
+{
+    return io_fails() ? -1 : fine__io_system.statvfs(path, out);
+}
+
 static const struct fine__io faulty_io = {
     .open = faulty_open,     .read = faulty_read,     .pread = faulty_pread,
     .write = faulty_write,   .fsync = faulty_fsync,   .close = faulty_close,
     .fstat = faulty_fstat,   .stat = faulty_stat,     .lstat = faulty_lstat,
     .rename = faulty_rename, .mkdir = faulty_mkdir,   .unlink = faulty_unlink,
-    .rmdir = faulty_rmdir,
+    .rmdir = faulty_rmdir,   .statvfs = faulty_statvfs,
 };
 
 static inline void
@@ -125,6 +134,7 @@ use_faulty_io(fine_context *ctx)
 {
     io_calls = 0;
     io_fail_at = 0;
+    io_for_ever = false;
     io_errno = ENOSPC;
     io_most = 0;
     ctx->io = &faulty_io;
