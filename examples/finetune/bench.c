@@ -39,75 +39,6 @@ has_weights(const char *folder)
     return 0;
 }
 
-static char *
-read_whole(const char *folder, const char *name, int64_t *size_out)
-{
-    char path[4096], *bytes = NULL;
-    long size;
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    if (fseek(file, 0, SEEK_END) == 0 && (size = ftell(file)) >= 0 && size < (1L << 28) &&
-        fseek(file, 0, SEEK_SET) == 0) {
-        bytes = malloc((size_t)size + 1);
-        if (bytes && fread(bytes, 1, (size_t)size, file) == (size_t)size)
-            *size_out = size;
-        else {
-            free(bytes);
-            bytes = NULL;
-        }
-    }
-    fclose(file);
-    return bytes;
-}
-
-/* The folder's configuration with another dropout. Weights are drawn then: how long a
- * step takes does not depend on them. */
-static int
-open_with_dropout(struct bench *b, const struct fine_model_options *options)
-{
-    static const char *const names[] = { "tokenizer.json", "vocab.txt", "tokenizer_config.json" };
-    struct fine_memory_file files[4];
-    char *bytes[3] = { NULL, NULL, NULL }, *config_text = NULL, path[4096];
-    json_error_t error;
-    json_t *config;
-    int64_t n = 1;
-    int rc, exit_code = CLI_DONE;
-
-    snprintf(path, sizeof path, "%s/config.json", b->path);
-    config = json_load_file(path, 0, &error);
-    if (!json_is_object(config)) {
-        json_decref(config);
-        return cli_complain(CLI_INPUT, "%s: %s", path,
-                            error.line > 0 ? error.text : "cannot be read");
-    }
-    json_object_set_new(config, "hidden_dropout_prob", json_real(b->dropout));
-    json_object_set_new(config, "attention_probs_dropout_prob", json_real(b->dropout));
-    json_object_del(config, "classifier_dropout");
-    config_text = json_dumps(config, JSON_COMPACT);
-    json_decref(config);
-    if (!config_text)
-        return cli_no_memory();
-    files[0] =
-        (struct fine_memory_file){ "config.json", config_text, (int64_t)strlen(config_text) };
-    for (int i = 0; i < 3; i++) {
-        int64_t size = 0;
-
-        bytes[i] = read_whole(b->path, names[i], &size);
-        if (bytes[i])
-            files[n++] = (struct fine_memory_file){ names[i], bytes[i], size };
-    }
-    if ((rc = fine_model_open_memory(&b->model, b->context, files, n, options)) < 0)
-        exit_code = cli_fail(rc, CLI_READING);
-    for (int i = 0; i < 3; i++)
-        free(bytes[i]);
-    free(config_text);
-    return exit_code;
-}
-
 static int
 freeze(struct bench *b)
 {
@@ -129,15 +60,13 @@ open_model(struct bench *b)
 {
     struct fine_model_options options;
     struct fine_task_options task;
-    int rc, exit_code;
+    int rc;
 
     fine_model_options_init(&options, sizeof options);
     options.seed = b->seed;
-    options.random_weights = b->dropout >= 0 || !has_weights(b->path);
-    if (b->dropout >= 0) {
-        if ((exit_code = open_with_dropout(b, &options)) != CLI_DONE)
-            return exit_code;
-    } else if ((rc = fine_model_open(&b->model, b->context, b->path, &options)) < 0)
+    options.random_weights = !has_weights(b->path);
+    options.dropout = b->dropout;
+    if ((rc = fine_model_open(&b->model, b->context, b->path, &options)) < 0)
         return cli_fail(rc, CLI_READING);
     fine_task_options_init(&task, sizeof task);
     task.type = "classify";
