@@ -21,6 +21,7 @@ struct fine_model_options {
     int64_t seed;               /* for weights that the files lack; default 0 */
     int32_t random_weights;     /* 1: a folder may have config.json alone; all weights are drawn */
     int32_t reserved;           /* 0 */
+    double dropout;             /* in place of all of the configuration's; -1 (default): as configured */
 };
 
 /** Fills in the defaults. @since 0.1 */

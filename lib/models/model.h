@@ -34,6 +34,8 @@ struct fine_model {
     void *config;                       /* the family's */
     struct fine__params params;
     int64_t head_from;                  /* index of the first parameter of the head */
+    bool *stage_trains;                 /* n_layers + 2: something of the stage is trained */
+    bool has_pooler;                    /* read from the checkpoint, or drawn for the task */
     int64_t n_layers, vocab_size, max_positions, max_length, embed_max_length;
     int64_t type_vocab_size;
     enum fine__task task;
@@ -47,6 +49,7 @@ struct fine_model {
     struct fine__buf config_text;       /* config.json as opened */
     struct fine__buf card;              /* README.md to save; empty: a short one is written */
     char *base_name;                    /* the folder opened from, for the card */
+    char base_fingerprint[33];          /* of the weights that fine-tuning started from */
     fine_tokenizer *tokenizer;          /* or NULL; opened, used and saved by the api layer */
     struct fine__preparation preparation;
 };
@@ -59,6 +62,15 @@ int fine__model_open(fine_model **out, fine_context *ctx, const struct fine__sou
 int fine__model_set_task(fine_model *model, const struct fine_task_options *options);
 int fine__model_freeze(fine_model *model, const char *spec);
 int fine__model_save(fine_model *model, const char *folder);    /* all but the tokenizer's files */
+
+void fine__preparation_free(fine_context *ctx, struct fine__preparation *preparation);
+int fine__model_set_labels(fine_model *model, const char *const *names, int64_t n);
+int fine__model_name_labels(fine_model *model, const struct fine_task_options *options);
+const char *fine__pool_name(enum fine__pool_kind pool);
+bool fine__pool_find(const char *name, enum fine__pool_kind *out);
+const char *fine__task_name(enum fine__task task);              /* "" for none */
+bool fine__task_find(const char *name, enum fine__task *out);
+int64_t fine__model_n_outputs(const fine_model *model);         /* of the task's head */
 
 /* ---- running ---- */
 

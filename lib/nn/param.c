@@ -170,6 +170,35 @@ fine__params_truncate(struct fine__params *params, int64_t from)
     }
 }
 
+void
+fine__params_remove(struct fine__params *params, int64_t from, int64_t to)
+{
+    struct fine__params_block **link = &params->blocks;
+
+    if (from >= to)
+        return;
+    fine__params_drop_gradients(params);
+    for (int64_t i = from; i < to; i++)
+        fine__free(params->ctx, params->list[i].name);
+    memmove(params->list + from, params->list + to,
+            (size_t)(params->count - to) * sizeof *params->list);
+    params->count -= to - from;
+    /* A block that began before holds others too and stays. */
+    while (*link != NULL) {
+        struct fine__params_block *block = *link;
+
+        if (block->first >= from && block->first < to) {
+            *link = block->next;
+            fine__free(params->ctx, block->values);
+            fine__free(params->ctx, block);
+            continue;
+        }
+        if (block->first >= to)
+            block->first -= to - from;
+        link = &block->next;
+    }
+}
+
 int64_t
 fine__params_find(const struct fine__params *params, const char *name)
 {

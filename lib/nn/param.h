@@ -55,6 +55,8 @@ int64_t fine__params_add(struct fine__params *params, const struct fine__param *
 int fine__params_allocate(struct fine__params *params);
 /* Drops parameters from index `from` on (a head that is replaced), and all gradients. */
 void fine__params_truncate(struct fine__params *params, int64_t from);
+/* Drops parameters [from, to), and all gradients; later ones move down. */
+void fine__params_remove(struct fine__params *params, int64_t from, int64_t to);
 int64_t fine__params_find(const struct fine__params *params, const char *name);     /* -1: none */
 /* Draws a parameter from its init_std; its stream depends on seed and name alone. */
 void fine__param_draw(struct fine__param *param, int64_t seed);

@@ -1,0 +1,244 @@
+/*
+ * runner.c — a batch through the model: one tape, used again and again.
+ *
+ * What a caller looks at afterwards (logits, vectors, hidden states) is copied out of the
+ * tape's arena, since backward hands that memory on.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "models/family.h"
+#include "tape/tape.h"
+
+struct fine__runner {
+    fine_model *model;
+    struct fine__tape tape;
+    fine__real *results;            /* logits or vectors */
+    int64_t results_capacity;
+    fine__real *states;             /* all hidden states */
+    int64_t states_capacity;
+    const fine__real **state_list;
+    int64_t n_state_list;
+};
+
+int
+fine__runner_new(struct fine__runner **out, fine_model *model)
+{
+    fine_context *ctx = model->ctx;
+    struct fine__runner *runner = fine__alloc(ctx, sizeof *runner);
+
+    if (runner == NULL)
+        return FINE_ENOMEM;
+    memset(runner, 0, sizeof *runner);
+    runner->model = fine__model_ref(model);
+    fine__tape_init(&runner->tape, ctx);
+    *out = runner;
+    return 0;
+}
+
+void
+fine__runner_free(struct fine__runner *runner)
+{
+    if (runner == NULL)
+        return;
+    fine_model *model = runner->model;
+
+    fine__tape_free(&runner->tape);
+    fine__free(model->ctx, runner->results);
+    fine__free(model->ctx, runner->states);
+    fine__free(model->ctx, runner->state_list);
+    fine__free(model->ctx, runner);
+    fine__model_unref(model);
+}
+
+size_t
+fine__runner_peak_bytes(const struct fine__runner *runner)
+{
+    return runner->tape.arena.high_water;
+}
+
+/* ---- the border: everything that is an index is checked once a batch ---- */
+
+static int
+check_sequences(const fine_model *model, const struct fine__batch *batch)
+{
+    if (batch->n_seqs < 1 || batch->n_tokens < 1)
+        return fine__fail(FINE_EDATA, "batch: it is empty");
+    for (int64_t i = 0; i < batch->n_seqs; i++) {
+        const int64_t length = batch->offsets[i + 1] - batch->offsets[i];
+
+        if (length < 1)
+            return fine__fail(FINE_EDATA, "batch: sequence %lld has no ids", (long long)i);
+        if (length > model->max_positions)
+            return fine__fail(FINE_EDATA, "batch: sequence %lld has %lld ids; the model takes at "
+                              "most %lld", (long long)i, (long long)length,
+                              (long long)model->max_positions);
+    }
+    return 0;
+}
+
+static int
+check_batch(const fine_model *model, const struct fine__batch *batch, int64_t n_outputs)
+{
+    FINE__TRY(check_sequences(model, batch));
+    for (int64_t i = 0; i < batch->n_tokens; i++) {
+        if (batch->ids[i] < 0 || batch->ids[i] >= model->vocab_size)
+            return fine__fail(FINE_EDATA, "batch: token %lld has id %d, which is not within the "
+                              "vocabulary of %lld", (long long)i, (int)batch->ids[i],
+                              (long long)model->vocab_size);
+        if (batch->types != NULL &&
+            (batch->types[i] < 0 || batch->types[i] >= model->type_vocab_size))
+            return fine__fail(FINE_EDATA, "batch: token %lld has type %d; the model knows %lld",
+                              (long long)i, (int)batch->types[i],
+                              (long long)model->type_vocab_size);
+    }
+    for (int64_t i = 0; batch->labels != NULL && i < batch->n_seqs; i++)
+        if (batch->labels[i] < -1 || batch->labels[i] >= n_outputs)
+            return fine__fail(FINE_EDATA, "batch: sequence %lld has label %d; the head has %lld",
+                              (long long)i, (int)batch->labels[i], (long long)n_outputs);
+    return 0;
+}
+
+/* Positions, and types where the caller gave none. */
+static int
+complete(struct fine__tape *t, const struct fine__batch *batch, struct fine__batch *out)
+{
+    int32_t *positions = fine__arena_take_array(&t->arena, batch->n_tokens, sizeof *positions);
+    int32_t *types = NULL;
+
+    *out = *batch;
+    if (positions == NULL)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < batch->n_seqs; i++)
+        for (int64_t j = batch->offsets[i]; j < batch->offsets[i + 1]; j++)
+            positions[j] = (int32_t)(j - batch->offsets[i]);
+    out->positions = positions;
+    if (batch->types == NULL) {
+        types = fine__arena_take_array(&t->arena, batch->n_tokens, sizeof *types);
+        if (types == NULL)
+            return FINE_ENOMEM;
+        memset(types, 0, (size_t)batch->n_tokens * sizeof *types);
+        out->types = types;
+    }
+    return 0;
+}
+
+/* ---- results ---- */
+
+static int
+keep(fine_context *ctx, fine__real **to, int64_t *capacity, const struct fine__tensor *x)
+{
+    FINE__TRY(fine__grow(ctx, to, capacity, x->count, sizeof **to));
+    memcpy(*to, x->data, (size_t)x->count * sizeof **to);
+    return 0;
+}
+
+static int
+keep_states(struct fine__runner *runner, const struct fine__states *states, struct fine__run *run)
+{
+    fine_context *ctx = runner->model->ctx;
+    const int64_t each = states->count > 0 ? states->list[0]->count : 0;
+
+    FINE__TRY(fine__grow(ctx, &runner->states, &runner->states_capacity, each * states->count,
+                         sizeof *runner->states));
+    FINE__TRY(fine__grow(ctx, &runner->state_list, &runner->n_state_list, states->count,
+                         sizeof *runner->state_list));
+    for (int64_t i = 0; i < states->count; i++) {
+        fine__real *to = runner->states + i * each;
+
+        memcpy(to, states->list[i]->data, (size_t)each * sizeof *to);
+        runner->state_list[i] = to;
+    }
+    run->states = runner->state_list;
+    run->n_states = states->count;
+    return 0;
+}
+
+static int
+loss_and_gradients(struct fine__runner *runner, struct fine__run *run,
+                   const struct fine__batch *batch, struct fine__tensor *logits)
+{
+    struct fine__tape *t = &runner->tape;
+    struct fine__tensor *loss;
+
+    for (int64_t i = 0; i < batch->n_seqs; i++)
+        run->n_labelled += batch->labels != NULL ? batch->labels[i] >= 0
+                                                 : !isnan(batch->values[i]);
+    loss = batch->labels != NULL ? fine__cross_entropy(t, logits, batch->labels)
+                                 : fine__square_error(t, logits, batch->values);
+    FINE__TRY(fine__tape_status(t));
+    run->loss_sum = (double)loss->data[0];
+    if (!isfinite(run->loss_sum))
+        return fine__fail(FINE_ENUMERIC, "the loss is not a finite number; a lower learning rate "
+                          "or clipping may help, or the weights are damaged");
+    if (run->backward)
+        fine__backward(t, loss, run->loss_weight);
+    return fine__tape_status(t);
+}
+
+static int
+run_head(struct fine__runner *runner, struct fine__run *run, const struct fine__batch *batch,
+         struct fine__tensor *x)
+{
+    const fine_model *model = runner->model;
+    struct fine__tape *t = &runner->tape;
+    struct fine__tensor *logits = model->family->head(model, t, x, batch, run->train);
+
+    FINE__TRY(fine__tape_status(t));
+    FINE__TRY(keep(model->ctx, &runner->results, &runner->results_capacity, logits));
+    run->logits = runner->results;
+    run->n_logits = logits->shape[1];
+    if (batch->labels == NULL && batch->values == NULL)
+        return 0;
+    return loss_and_gradients(runner, run, batch, logits);
+}
+
+static int
+run_embed(struct fine__runner *runner, struct fine__run *run, const struct fine__batch *batch,
+          struct fine__tensor *x)
+{
+    struct fine__tape *t = &runner->tape;
+
+    x = run->embed_pool == FINE__POOL_MEAN
+            ? fine__pool_mean(t, x, batch->n_seqs, batch->offsets)
+            : fine__pool_first(t, x, batch->n_seqs, batch->offsets);
+    FINE__TRY(fine__tape_status(t));
+    FINE__TRY(keep(runner->model->ctx, &runner->results, &runner->results_capacity, x));
+    run->embedding = runner->results;
+    run->width = x->shape[1];
+    return 0;
+}
+
+int
+fine__runner_run(struct fine__runner *runner, struct fine__run *run)
+{
+    fine_model *model = runner->model;
+    struct fine__tape *t = &runner->tape;
+    struct fine__states states = { .capacity = model->n_layers + 1 };
+    struct fine__batch batch;
+
+    run->logits = run->embedding = NULL;
+    run->states = NULL;
+    run->n_states = run->n_labelled = 0;
+    run->loss_sum = 0;
+    FINE__TRY(check_batch(model, run->batch, fine__model_n_outputs(model)));
+    if (run->backward)
+        FINE__TRY(model->params.gradients != NULL ? 0 : fine__params_make_gradients(&model->params));
+    fine__tape_reset(t, run->backward, run->dropout_key);
+    FINE__TRY(complete(t, run->batch, &batch));
+    if (run->hidden_states) {
+        states.list = fine__arena_take_array(&t->arena, states.capacity, sizeof *states.list);
+        if (states.list == NULL)
+            return FINE_ENOMEM;
+    }
+    struct fine__tensor *x = model->family->encode(model, t, &batch, run->train,
+                                                   run->hidden_states ? &states : NULL);
+
+    FINE__TRY(fine__tape_status(t));
+    if (run->hidden_states)
+        FINE__TRY(keep_states(runner, &states, run));
+    if (run->embed)
+        return run_embed(runner, run, &batch, x);
+    return model->task == FINE__TASK_NONE ? 0 : run_head(runner, run, &batch, x);
+}

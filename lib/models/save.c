@@ -1,0 +1,328 @@
+/*
+ * save.c — a model folder that Hugging Face's tools read.
+ *
+ * With the pooler the folder is a BertForSequenceClassification and needs nothing else. With
+ * cls or mean pooling transformers has no such class: then it is the bare encoder, the head
+ * lies in head.safetensors, and modules.json says how to pool for sentence-transformers.
+ * Every file is complete or untouched; the weights come last.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "io/safetensors.h"
+#include "models/family.h"
+#include <finetune/version.h>
+
+struct saving {
+    fine_model *model;
+    const char *folder;
+    bool whole;                     /* the head goes into model.safetensors */
+};
+
+static int
+write_file(const struct saving *s, const char *name, struct fine__buf *text)
+{
+    char *path = fine__path_join(s->model->ctx, s->folder, name);
+    int rc = fine__buf_status(text);
+
+    if (path == NULL)
+        rc = FINE_ENOMEM;
+    if (rc == 0)
+        rc = fine__file_write(s->model->ctx, path, text->data, text->length);
+    fine__free(s->model->ctx, path);
+    fine__buf_free(text);
+    return rc;
+}
+
+static void
+json_text(struct fine__buf *out, const char *text)
+{
+    fine__buf_json_string(out, text, strlen(text));
+}
+
+/* ---- config.json: as it was opened, but for what the task changes ---- */
+
+static bool
+is_replaced(const char *key)
+{
+    static const char *const keys[] = { "architectures", "id2label", "label2id", "num_labels",
+                                        "problem_type", "torch_dtype", "dtype", "_name_or_path" };
+
+    for (int64_t i = 0; i < FINE__COUNT(keys); i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void
+write_labels(const fine_model *model, struct fine__buf *out)
+{
+    const char *single[] = { "LABEL_0" };
+    const char *const *names = model->task == FINE__CLASSIFY
+                                   ? (const char *const *)model->labels : single;
+    const int64_t n = model->task == FINE__CLASSIFY ? model->n_labels : 1;
+
+    fine__buf_text(out, ",\n  \"id2label\": {");
+    for (int64_t i = 0; i < n; i++) {
+        fine__buf_printf(out, "%s\"%lld\": ", i > 0 ? ", " : "", (long long)i);
+        json_text(out, names[i]);
+    }
+    fine__buf_text(out, "},\n  \"label2id\": {");
+    for (int64_t i = 0; i < n; i++) {
+        fine__buf_text(out, i > 0 ? ", " : "");
+        json_text(out, names[i]);
+        fine__buf_printf(out, ": %lld", (long long)i);
+    }
+    fine__buf_text(out, "}");
+}
+
+static int
+write_config(const struct saving *s)
+{
+    const fine_model *model = s->model;
+    struct fine__json *config = NULL;
+    struct fine__buf out;
+
+    fine__buf_init(&out, model->ctx);
+    FINE__TRY(fine__json_parse(&config, model->ctx, model->config_text.data,
+                               model->config_text.length, "config.json"));
+    fine__buf_text(&out, "{\n  \"architectures\": [");
+    json_text(&out, s->whole ? model->family->classifier_architecture
+                             : model->family->bare_architecture);
+    fine__buf_text(&out, "],\n  \"dtype\": \"float32\"");
+    if (model->task != FINE__TASK_NONE) {
+        write_labels(model, &out);
+        fine__buf_text(&out, ",\n  \"problem_type\": ");
+        json_text(&out, model->task == FINE__REGRESS ? "regression"
+                                                     : "single_label_classification");
+    }
+    for (void *it = fine__json_first(config); it != NULL; it = fine__json_next(config, it)) {
+        if (is_replaced(fine__json_key(it)))
+            continue;
+        fine__buf_text(&out, ",\n  ");
+        json_text(&out, fine__json_key(it));
+        fine__buf_text(&out, ": ");
+        fine__json_write(fine__json_value(it), &out);
+    }
+    fine__buf_text(&out, "\n}\n");
+    fine__json_free(config);
+    return write_file(s, "config.json", &out);
+}
+
+/* ---- finetune.json ---- */
+
+static void
+member(struct fine__buf *out, const char *key, const char *value, bool *first)
+{
+    if (value == NULL)
+        return;
+    fine__buf_text(out, *first ? "" : ", ");
+    *first = false;
+    json_text(out, key);
+    fine__buf_text(out, ": ");
+    json_text(out, value);
+}
+
+static void
+write_preparation(const struct fine__preparation *p, struct fine__buf *out)
+{
+    bool first = true;
+
+    fine__buf_text(out, "{");
+    member(out, "text", p->text, &first);
+    member(out, "text_pair", p->text_pair, &first);
+    member(out, "label", p->label, &first);
+    member(out, "group", p->group, &first);
+    member(out, "separator", p->separator, &first);
+    member(out, "quote", p->quote, &first);
+    member(out, "encoding", p->encoding, &first);
+    member(out, "format", p->format, &first);
+    fine__buf_printf(out, "%s\"header\": %s", first ? "" : ", ", p->header ? "true" : "false");
+    if (p->n_columns > 0) {
+        fine__buf_text(out, ", \"columns\": [");
+        for (int64_t i = 0; i < p->n_columns; i++) {
+            fine__buf_text(out, i > 0 ? ", " : "");
+            json_text(out, p->columns[i]);
+        }
+        fine__buf_text(out, "]");
+    }
+    fine__buf_text(out, "}");
+}
+
+static int
+write_notes(const struct saving *s)
+{
+    const fine_model *model = s->model;
+    struct fine__buf out;
+
+    fine__buf_init(&out, model->ctx);
+    fine__buf_text(&out, "{\n  \"format\": 1,\n  \"library\": \"libfinetune " FINE_VERSION_STRING
+                         "\",\n  \"base\": {\"name\": ");
+    json_text(&out, model->base_name);
+    fine__buf_text(&out, ", \"fingerprint\": ");
+    json_text(&out, model->base_fingerprint);
+    fine__buf_text(&out, "},\n  \"task\": {\"type\": ");
+    json_text(&out, fine__task_name(model->task));
+    fine__buf_text(&out, ", \"pool\": ");
+    json_text(&out, fine__pool_name(model->pool));
+    fine__buf_printf(&out, ", \"max_length\": %lld, \"overlong\": \"%s\", \"labels\": [",
+                     (long long)model->max_length,
+                     model->overlong_is_error ? "error" : "truncate");
+    for (int64_t i = 0; i < model->n_labels; i++) {
+        fine__buf_text(&out, i > 0 ? ", " : "");
+        json_text(&out, model->labels[i]);
+    }
+    fine__buf_text(&out, "]},\n  \"data\": ");
+    write_preparation(&model->preparation, &out);
+    fine__buf_text(&out, "\n}\n");
+    return write_file(s, "finetune.json", &out);
+}
+
+/* ---- for sentence-transformers ---- */
+
+static int
+write_pooling(const struct saving *s)
+{
+    const fine_model *model = s->model;
+    struct fine__buf out;
+    char *folder = fine__path_join(model->ctx, s->folder, "1_Pooling");
+    int rc = folder != NULL ? fine__mkdirs(model->ctx, folder) : FINE_ENOMEM;
+
+    fine__free(model->ctx, folder);
+    FINE__TRY(rc);
+    fine__buf_init(&out, model->ctx);
+    fine__buf_printf(&out, "{\n  \"word_embedding_dimension\": %lld,\n"
+                     "  \"pooling_mode_cls_token\": %s,\n  \"pooling_mode_mean_tokens\": %s,\n"
+                     "  \"pooling_mode_max_tokens\": false,\n"
+                     "  \"pooling_mode_mean_sqrt_len_tokens\": false\n}\n",
+                     (long long)model->params.list[0].tensor.shape[1],
+                     model->pool == FINE__POOL_CLS ? "true" : "false",
+                     model->pool == FINE__POOL_MEAN ? "true" : "false");
+    FINE__TRY(write_file(s, "1_Pooling/config.json", &out));
+    fine__buf_printf(&out, "{\n  \"max_seq_length\": %lld,\n  \"do_lower_case\": false\n}\n",
+                     (long long)model->max_length);
+    FINE__TRY(write_file(s, "sentence_bert_config.json", &out));
+    fine__buf_text(&out,
+                   "[\n  {\"idx\": 0, \"name\": \"0\", \"path\": \"\", \"type\": "
+                   "\"sentence_transformers.models.Transformer\"},\n"
+                   "  {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", \"type\": "
+                   "\"sentence_transformers.models.Pooling\"}\n]\n");
+    return write_file(s, "modules.json", &out);
+}
+
+static int
+remove_pooling(const struct saving *s)
+{
+    static const char *const names[] = { "head.safetensors", "modules.json", "1_Pooling",
+                                         "sentence_bert_config.json" };
+
+    for (int64_t i = 0; i < FINE__COUNT(names); i++) {
+        char *path = fine__path_join(s->model->ctx, s->folder, names[i]);
+        int rc = path != NULL ? fine__remove_tree(s->model->ctx, path) : FINE_ENOMEM;
+
+        fine__free(s->model->ctx, path);
+        FINE__TRY(rc);
+    }
+    return 0;
+}
+
+/* ---- the card, where nobody wrote a better one ---- */
+
+static int
+write_card(const struct saving *s)
+{
+    const fine_model *model = s->model;
+    struct fine__buf out;
+
+    fine__buf_init(&out, model->ctx);
+    if (model->card.length > 0) {
+        fine__buf_append(&out, model->card.data, model->card.length);
+    } else {
+        fine__buf_text(&out, "# A fine-tuned model\n\nMade with libfinetune " FINE_VERSION_STRING
+                             " from `");
+        fine__buf_text(&out, model->base_name);
+        fine__buf_printf(&out, "` for the task `%s` (pooling: %s).\n",
+                         fine__task_name(model->task), fine__pool_name(model->pool));
+    }
+    return write_file(s, "README.md", &out);
+}
+
+/* ---- weights ---- */
+
+static bool
+belongs(const struct saving *s, const struct fine__param *param, bool head_file)
+{
+    const fine_model *model = s->model;
+
+    if (param->is_head)
+        return head_file != s->whole;
+    if (param->stage == model->n_layers + 1 && !model->has_pooler)
+        return false;               /* a pooler that is neither the checkpoint's nor the task's */
+    return !head_file;
+}
+
+static int
+write_weights(const struct saving *s, const char *file, bool head_file)
+{
+    static const char *const metadata[] = { "format", "pt" };
+    const fine_model *model = s->model;
+    const size_t prefix = strlen(model->prefix);
+    struct fine__weight_out *list;
+    struct fine__buf names;
+    char *path = fine__path_join(model->ctx, s->folder, file);
+    int64_t n = 0;
+    int rc;
+
+    fine__buf_init(&names, model->ctx);
+    list = fine__alloc_array(model->ctx, (size_t)model->params.count, sizeof *list);
+    for (int64_t i = 0; i < model->params.count; i++) {
+        const struct fine__param *param = &model->params.list[i];
+
+        if (!belongs(s, param, head_file))
+            continue;
+        if (!param->is_head && s->whole)
+            fine__buf_text(&names, model->family->prefix);
+        fine__buf_text(&names, param->name + (param->is_head ? 0 : prefix));
+        fine__buf_byte(&names, '\0');
+    }
+    rc = list == NULL || path == NULL ? FINE_ENOMEM : fine__buf_status(&names);
+    const char *name = names.data;
+
+    for (int64_t i = 0; rc == 0 && i < model->params.count; i++) {
+        const struct fine__param *param = &model->params.list[i];
+
+        if (!belongs(s, param, head_file))
+            continue;
+        list[n++] = (struct fine__weight_out){ .name = name, .shape = param->tensor.shape,
+                                               .n_dims = param->tensor.n_dims, .type = FINE_F32,
+                                               .data = param->tensor.data };
+        name += strlen(name) + 1;
+    }
+    if (rc == 0)
+        rc = fine__safetensors_write(model->ctx, path, list, n, metadata, 1);
+    fine__free(model->ctx, list);
+    fine__free(model->ctx, path);
+    fine__buf_free(&names);
+    return rc;
+}
+
+int
+fine__model_save(fine_model *model, const char *folder)
+{
+    struct saving s = { .model = model, .folder = folder };
+
+    s.whole = model->task != FINE__TASK_NONE && model->pool == FINE__POOL_POOLER;
+    FINE__TRY(fine__mkdirs(model->ctx, folder));
+    FINE__TRY(write_config(&s));
+    if (model->task != FINE__TASK_NONE)
+        FINE__TRY(write_notes(&s));
+    FINE__TRY(write_card(&s));
+    if (s.whole || model->task == FINE__TASK_NONE) {
+        FINE__TRY(remove_pooling(&s));
+    } else {
+        FINE__TRY(write_pooling(&s));
+        FINE__TRY(write_weights(&s, "head.safetensors", true));
+    }
+    return write_weights(&s, "model.safetensors", false);
+}

@@ -1,0 +1,158 @@
+/*
+ * task.c — giving a model a task, with a new head where the old one doesn't serve.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "models/family.h"
+
+struct wanted {
+    enum fine__task task;
+    enum fine__pool_kind pool;
+    int64_t n_outputs, max_length;
+    bool overlong_is_error;
+};
+
+static int
+check_labels(const struct fine_task_options *options)
+{
+    if (options->n_labels < 2)
+        return fine__fail(FINE_EINVAL, "task: classify needs at least two labels, not %lld",
+                          (long long)options->n_labels);
+    if (options->n_labels > 1 << 20)
+        return fine__fail(FINE_EINVAL, "task: %lld labels are more than a million",
+                          (long long)options->n_labels);
+    for (int64_t i = 0; options->labels != NULL && i < options->n_labels; i++) {
+        if (options->labels[i] == NULL)
+            return fine__fail(FINE_EINVAL, "task: label %lld is NULL", (long long)i);
+        for (int64_t j = 0; options->n_labels <= 1000 && j < i; j++)
+            if (strcmp(options->labels[i], options->labels[j]) == 0)
+                return fine__fail(FINE_EINVAL, "task: label '%s' is given twice",
+                                  options->labels[i]);
+    }
+    return 0;
+}
+
+static int
+read_wanted(const fine_model *model, const struct fine_task_options *options, struct wanted *w)
+{
+    if (options->type == NULL || !fine__task_find(options->type, &w->task))
+        return fine__fail(options->type == NULL ? FINE_EINVAL : FINE_EUNSUPPORTED,
+                          "task: type '%s' is not known to this version; use classify or regress",
+                          options->type != NULL ? options->type : "");
+    w->pool = FINE__POOL_POOLER;
+    if (options->pool != NULL && !fine__pool_find(options->pool, &w->pool))
+        return fine__fail(FINE_EINVAL, "task: pool '%s' is not known; use pooler, cls or mean",
+                          options->pool);
+    if (w->task == FINE__CLASSIFY)
+        FINE__TRY(check_labels(options));
+    else if (options->n_labels != 0)
+        return fine__fail(FINE_EINVAL, "task: regress has no labels, but %lld are given",
+                          (long long)options->n_labels);
+    w->n_outputs = w->task == FINE__REGRESS ? 1 : options->n_labels;
+    w->max_length = options->max_length;
+    if (w->max_length < 0 || w->max_length > model->max_positions)
+        return fine__fail(FINE_EINVAL, "task: max_length %lld is not within the model's limit of "
+                          "%lld", (long long)w->max_length, (long long)model->max_positions);
+    if (w->max_length == 0)
+        w->max_length = model->max_positions;
+    if (w->max_length < 3)
+        return fine__fail(FINE_EINVAL, "task: max_length %lld leaves no room for text between the "
+                          "added ids; give at least 3", (long long)w->max_length);
+    if (options->overlong != NULL && strcmp(options->overlong, "truncate") != 0 &&
+        strcmp(options->overlong, "error") != 0)
+        return fine__fail(FINE_EINVAL, "task: overlong '%s' is not known; use truncate or error",
+                          options->overlong);
+    w->overlong_is_error = options->overlong != NULL && strcmp(options->overlong, "error") == 0;
+    return 0;
+}
+
+/* True where the head that is there has the same shape and reads the same vector. */
+static bool
+head_serves(const fine_model *model, const struct wanted *w)
+{
+    return model->head_from < model->params.count && model->pool == w->pool &&
+           model->task == w->task && fine__model_n_outputs(model) == w->n_outputs;
+}
+
+/* A pooler that the checkpoint lacks is as new as the head. */
+static void
+draw_pooler(fine_model *model, int64_t seed)
+{
+    for (int64_t i = 0; i < model->head_from; i++)
+        if (model->params.list[i].stage == model->n_layers + 1)
+            fine__param_draw(&model->params.list[i], seed);
+    model->has_pooler = true;
+    fine__log(model->ctx, FINE_LOG_INFO, "the checkpoint has no pooler: a new one is drawn from "
+              "seed %lld", (long long)seed);
+}
+
+static int
+new_head(fine_model *model, const struct wanted *w, int64_t seed)
+{
+    const int64_t old_from = model->head_from, old_to = model->params.count;
+
+    model->family->build_head(model, w->n_outputs);
+    int rc = fine__params_allocate(&model->params);
+
+    if (rc < 0) {
+        fine__params_truncate(&model->params, old_to);
+        return rc;
+    }
+    fine__params_remove(&model->params, old_from, old_to);
+    for (int64_t i = model->head_from; i < model->params.count; i++)
+        fine__param_draw(&model->params.list[i], seed);
+    fine__log(model->ctx, FINE_LOG_INFO, "a new head of %lld output%s is drawn from seed %lld",
+              (long long)w->n_outputs, w->n_outputs == 1 ? "" : "s", (long long)seed);
+    return 0;
+}
+
+/* "LABEL_0" … where no names are given. */
+int
+fine__model_name_labels(fine_model *model, const struct fine_task_options *options)
+{
+    const char *names[2] = { "LABEL_0", "LABEL_1" };
+    struct fine__buf text;
+    const char **list;
+    int rc = FINE_ENOMEM;
+
+    if (options->labels != NULL || options->n_labels == 0)
+        return fine__model_set_labels(model, options->labels, options->n_labels);
+    if (options->n_labels == 2)
+        return fine__model_set_labels(model, names, 2);
+    fine__buf_init(&text, model->ctx);
+    list = fine__alloc_array(model->ctx, (size_t)options->n_labels, sizeof *list);
+    for (int64_t i = 0; i < options->n_labels; i++) {
+        fine__buf_printf(&text, "LABEL_%lld", (long long)i);
+        fine__buf_byte(&text, '\0');
+    }
+    if (list != NULL && fine__buf_status(&text) == 0) {
+        const char *at = text.data;
+
+        for (int64_t i = 0; i < options->n_labels; i++, at += strlen(at) + 1)
+            list[i] = at;
+        rc = fine__model_set_labels(model, list, options->n_labels);
+    }
+    fine__free(model->ctx, list);
+    fine__buf_free(&text);
+    return rc;
+}
+
+int
+fine__model_set_task(fine_model *model, const struct fine_task_options *options)
+{
+    struct wanted w = { 0 };
+
+    FINE__TRY(read_wanted(model, options, &w));
+    if (!head_serves(model, &w))
+        FINE__TRY(new_head(model, &w, options->seed));
+    FINE__TRY(fine__model_name_labels(model, options));
+    if (w.pool == FINE__POOL_POOLER && !model->has_pooler)
+        draw_pooler(model, options->seed);
+    model->task = w.task;
+    model->pool = w.pool;
+    model->max_length = w.max_length;
+    model->overlong_is_error = w.overlong_is_error;
+    /* What is trained depends on the pooling. */
+    return fine__model_freeze(model, model->freeze_spec != NULL ? model->freeze_spec : "none");
+}
