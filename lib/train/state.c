@@ -1,0 +1,318 @@
+/*
+ * state.c — what a checkpoint holds, written.
+ *
+ * model.safetensors: what is trained. optimizer.safetensors: its moments. trainer.json:
+ * where the run stands, and what run it is (settings and fingerprints). Frozen weights
+ * are not written: they come from the model's own folder again, and their fingerprint
+ * makes sure that it is the same.
+ */
+#include "train/trainer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+
+void
+fine__state_name(int64_t step, char *out, size_t size)
+{
+    (void)snprintf(out, size, "step-%06lld", (long long)step);
+}
+
+/* ---- what run it is ---- */
+
+static void
+text_setting(struct fine__buf *out, const char *key, const char *value)
+{
+    fine__buf_printf(out, ",\"%s\":", key);
+    if (value != NULL)
+        fine__buf_json_string(out, value, strlen(value));
+    else
+        fine__buf_text(out, "\"\"");
+}
+
+static void
+number_setting(struct fine__buf *out, const char *key, double value)
+{
+    fine__buf_printf(out, ",\"%s\":", key);
+    fine__buf_number(out, value);
+}
+
+static void
+integer_setting(struct fine__buf *out, const char *key, int64_t value)
+{
+    fine__buf_printf(out, ",\"%s\":%lld", key, (long long)value);
+}
+
+/* Everything that isn't trained, and the shape of what is. */
+static int
+fingerprint_model(const fine_model *model, char out[33])
+{
+    struct fine__hash *hash = NULL;
+
+    FINE__TRY(fine__hash_new(&hash, model->ctx));
+    fine__hash_update(hash, model->fingerprint, strlen(model->fingerprint));
+    for (int64_t i = 0; i < model->params.count; i++) {
+        const struct fine__param *param = &model->params.list[i];
+        const struct fine__tensor *tensor = &param->tensor;
+
+        fine__hash_update(hash, param->name, strlen(param->name) + 1);
+        fine__hash_update(hash, tensor->shape, (size_t)tensor->n_dims * sizeof *tensor->shape);
+        if (tensor->grad == NULL)
+            fine__hash_update(hash, tensor->data, (size_t)tensor->count * sizeof *tensor->data);
+    }
+    fine__hash_hex(hash, out);
+    fine__hash_free(hash);
+    return FINE_OK;
+}
+
+static void
+write_optimizer(const fine_optimizer *optimizer, struct fine__buf *out)
+{
+    text_setting(out, "optimizer", optimizer->rule->name);
+    number_setting(out, "learning_rate", optimizer->learning_rate);
+    number_setting(out, "head_learning_rate", optimizer->head_learning_rate);
+    number_setting(out, "weight_decay", optimizer->weight_decay);
+    text_setting(out, "decay", optimizer->decay == FINE_DECAY_ALL ? "all" : "matrices");
+    if (optimizer->rule == &fine__rule_adamw) {
+        number_setting(out, "beta1", optimizer->beta1);
+        number_setting(out, "beta2", optimizer->beta2);
+        number_setting(out, "epsilon", optimizer->epsilon);
+    } else {
+        number_setting(out, "momentum", optimizer->momentum);
+        number_setting(out, "dampening", optimizer->dampening);
+        integer_setting(out, "nesterov", optimizer->nesterov);
+    }
+}
+
+int
+fine__state_settings(const fine_trainer *trainer, struct fine__buf *out)
+{
+    const struct fine_trainer_options *options = &trainer->options;
+    const fine_schedule *schedule = trainer->schedule;
+    char model[33], data[33], validation[33] = "";
+
+    FINE__TRY(fingerprint_model(trainer->model, model));
+    FINE__TRY(fine__examples_fingerprint(&trainer->train, data));
+    if (trainer->has_validation)
+        FINE__TRY(fine__examples_fingerprint(&trainer->validation, validation));
+    fine__buf_printf(out, "{\"model\":\"%s\",\"training_data\":\"%s\","
+                     "\"validation_data\":\"%s\"", model, data, validation);
+    text_setting(out, "freeze", trainer->model->freeze_spec);
+    integer_setting(out, "steps", trainer->n_steps);
+    integer_setting(out, "batch_size", trainer->batches.batch_size);
+    integer_setting(out, "accumulate", trainer->batches.accumulate);
+    number_setting(out, "clip_norm", options->clip_norm);
+    integer_setting(out, "seed", options->seed);
+    write_optimizer(trainer->optimizer, out);
+    text_setting(out, "schedule", fine__schedule_type(schedule));
+    number_setting(out, "warmup", schedule != NULL ? schedule->warmup : 0);
+    number_setting(out, "cycles", schedule != NULL ? schedule->cycles : 0);
+    number_setting(out, "evaluate_every_epochs", options->evaluate_every_epochs);
+    integer_setting(out, "evaluate_every_steps", options->evaluate_every_steps);
+    text_setting(out, "metric", trainer->metric);
+    integer_setting(out, "patience", options->patience);
+    fine__buf_byte(out, '}');
+    return fine__buf_status(out);
+}
+
+/* ---- where it stands ---- */
+
+static int
+write_progress(const fine_trainer *trainer, struct fine__buf *out)
+{
+    const struct fine_progress *progress = &trainer->progress;
+
+    fine__buf_printf(out, "{\"format\":1,\"step\":%lld,\"rows\":%lld,\"optimizer_steps\":%lld",
+                     (long long)trainer->step, (long long)trainer->rows,
+                     (long long)trainer->optimizer->n_steps);
+    number_setting(out, "seconds", fine__trainer_seconds(trainer));
+    integer_setting(out, "epoch", progress->epoch);
+    number_setting(out, "loss", progress->loss);
+    number_setting(out, "gradient_norm", progress->gradient_norm);
+    number_setting(out, "learning_rate", progress->learning_rate);
+    integer_setting(out, "last_evaluated", trainer->last_evaluated);
+    integer_setting(out, "best_step", trainer->best_step);
+    number_setting(out, "best_value", trainer->best_step >= 0 ? trainer->best_value : 0);
+    integer_setting(out, "evaluations_since_best", trainer->n_worse);
+    fine__buf_text(out, ",\"history\":[");
+    fine__buf_append(out, fine__buf_cstr(&trainer->history), trainer->history.length);
+    fine__buf_text(out, "],\"run\":");
+    FINE__TRY(fine__state_settings(trainer, out));
+    fine__buf_text(out, "}\n");
+    return fine__buf_status(out);
+}
+
+/* ---- weights and moments ---- */
+
+static int64_t
+count_trained(const struct fine__params *params)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < params->count; i++)
+        n += params->list[i].tensor.grad != NULL;
+    return n;
+}
+
+static struct fine__weight_out
+entry(const struct fine__param *param, const char *name, const fine__real *data)
+{
+    return (struct fine__weight_out){ .name = name, .shape = param->tensor.shape,
+                                      .n_dims = param->tensor.n_dims,
+                                      .type = sizeof *data == 4 ? FINE_F32 : FINE_F64,
+                                      .data = data };
+}
+
+int
+fine__state_add_weights(struct fine__checkpoint_writer *writer, const fine_model *model)
+{
+    const struct fine__params *params = &model->params;
+    const int64_t n_trained = count_trained(params);
+    struct fine__weight_out *entries = fine__alloc_array(model->ctx, (size_t)n_trained,
+                                                         sizeof *entries);
+    int64_t n = 0;
+
+    if (entries == NULL)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < params->count; i++)
+        if (params->list[i].tensor.grad != NULL)
+            entries[n++] = entry(&params->list[i], params->list[i].name,
+                                 params->list[i].tensor.data);
+    const int rc = fine__checkpoint_add_tensors(writer, "model.safetensors", entries, n);
+
+    fine__free(model->ctx, entries);
+    return rc;
+}
+
+static int
+add_moments(struct fine__checkpoint_writer *writer, const fine_optimizer *optimizer)
+{
+    const struct fine__params *params = &optimizer->model->params;
+    const int n_moments = optimizer->rule->n_moments(optimizer);
+    const int64_t most = count_trained(params) * n_moments;
+    struct fine__weight_out *entries;
+    struct fine__buf names;
+    int64_t n = 0;
+    int rc;
+
+    if (most == 0)
+        return FINE_OK;
+    fine__buf_init(&names, optimizer->ctx);
+    for (int m = 0; m < n_moments; m++)
+        for (int64_t i = 0; i < params->count; i++)
+            if (params->list[i].tensor.grad != NULL) {
+                fine__buf_printf(&names, "%s.%s", optimizer->rule->moments[m],
+                                 params->list[i].name);
+                fine__buf_byte(&names, '\0');
+            }
+    entries = fine__alloc_array(optimizer->ctx, (size_t)most, sizeof *entries);
+    rc = entries == NULL ? FINE_ENOMEM : fine__buf_status(&names);
+    const char *name = names.data;
+
+    for (int m = 0; rc == FINE_OK && m < n_moments; m++)
+        for (int64_t i = 0; i < params->count; i++) {
+            const struct fine__tensor *tensor = &params->list[i].tensor;
+
+            if (tensor->grad == NULL)
+                continue;
+            entries[n++] = entry(&params->list[i], name, optimizer->moment[m] +
+                                 (tensor->grad - params->gradients));
+            name += strlen(name) + 1;
+        }
+    if (rc == FINE_OK)
+        rc = fine__checkpoint_add_tensors(writer, "optimizer.safetensors", entries, n);
+    fine__free(optimizer->ctx, entries);
+    fine__buf_free(&names);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static int
+add_all(const fine_trainer *trainer, struct fine__checkpoint_writer *writer)
+{
+    struct fine__buf text;
+    int rc;
+
+    FINE__TRY(fine__state_add_weights(writer, trainer->model));
+    FINE__TRY(add_moments(writer, trainer->optimizer));
+    fine__buf_init(&text, trainer->ctx);
+    rc = write_progress(trainer, &text);
+    if (rc == FINE_OK)
+        rc = fine__checkpoint_add(writer, "trainer.json", text.data, text.length);
+    fine__buf_free(&text);
+    return rc;
+}
+
+static void
+keep(fine_trainer *trainer)
+{
+    int n = 0;
+
+    for (int i = 0; i < trainer->n_kept; i++)
+        if (trainer->kept[i].step != trainer->step)
+            trainer->kept[n++] = trainer->kept[i];
+    if (n == FINE__KEPT_CHECKPOINTS) {
+        n--;
+        memmove(&trainer->kept[0], &trainer->kept[1], (size_t)n * sizeof trainer->kept[0]);
+    }
+    trainer->kept[n++] = (struct fine__kept){ trainer->step, trainer->best_step };
+    trainer->n_kept = n;
+}
+
+int
+fine__state_write(fine_trainer *trainer, char *name, size_t size)
+{
+    struct fine__checkpoint_writer *writer = NULL;
+    int rc;
+
+    fine__state_name(trainer->step, name, size);
+    FINE__TRY(fine__checkpoint_begin(&writer, trainer->ctx, trainer->checkpoints, name));
+    rc = add_all(trainer, writer);
+    if (rc < 0) {
+        fine__checkpoint_abandon(writer);
+        return rc;
+    }
+    FINE__TRY(fine__checkpoint_commit(writer));
+    keep(trainer);
+    fine__state_prune(trainer);
+    return FINE_OK;
+}
+
+static bool
+is_needed(const fine_trainer *trainer, int64_t number, bool is_best)
+{
+    if (is_best && number == trainer->best_step)
+        return true;
+    for (int i = 0; i < trainer->n_kept; i++)
+        if (number == (is_best ? trainer->kept[i].best_step : trainer->kept[i].step))
+            return true;
+    return false;
+}
+
+void
+fine__state_prune(fine_trainer *trainer)
+{
+    for (int is_best = 0; is_best < 2; is_best++) {
+        int64_t *numbers = NULL, n = 0;
+        char name[64];
+        int rc = fine__checkpoint_list(trainer->ctx, trainer->checkpoints,
+                                       is_best ? "best-" : "step-", false, &numbers, &n);
+
+        for (int64_t i = 0; rc == FINE_OK && i < n; i++) {
+            if (is_needed(trainer, numbers[i], is_best))
+                continue;
+            if (is_best)
+                fine__best_name(numbers[i], name, sizeof name);
+            else
+                fine__state_name(numbers[i], name, sizeof name);
+            rc = fine__checkpoint_remove(trainer->ctx, trainer->checkpoints, name);
+        }
+        fine__free(trainer->ctx, numbers);
+        if (rc < 0)     /* only space is lost */
+            fine__log(trainer->ctx, FINE_LOG_WARNING, "old checkpoints stay in '%s': %s",
+                      trainer->checkpoints, fine_error_message());
+    }
+}
