@@ -115,7 +115,11 @@ struct fine_progress {
     int32_t reserved;
 };
 
-/* Non-zero stops: the running call returns FINE_ECANCELLED, resumable. */
+/* Called after every step, evaluation and checkpoint, in the thread that works. Non-zero
+ * stops: the running call returns FINE_ECANCELLED with all it did kept, and the run can go
+ * on by the next call, or be resumed. A flag set by a signal handler or another thread and
+ * read here stops within one step. It must not call the trainer (FINE_ESTATE; freeing it is
+ * ignored) and must not leave by longjmp or an exception. */
 typedef int (*fine_progress_fn)(const struct fine_progress *progress, void *user);
 
 struct fine_trainer_options {
@@ -130,7 +134,9 @@ struct fine_trainer_options {
     double evaluate_every_epochs;   /* 1; 0: never */
     int64_t evaluate_every_steps;   /* instead when > 0 */
     int64_t checkpoint_every_steps; /* 0: only at the end and when stopped */
-    const char *folder;             /* run folder; NULL: nothing is written, the best is kept in memory */
+    const char *folder;             /* run folder: checkpoints/step-N, and best-N; NULL: nothing is
+                                     * written, the best is kept in memory. A run that isn't resumed
+                                     * replaces the checkpoints of an earlier one with its first */
     const char *metric;             /* best and early stopping by it; default "loss" */
     int64_t patience;               /* evaluations without a better one; 0: no early stopping */
     fine_progress_fn progress;
@@ -155,15 +161,17 @@ FINE_API void fine_trainer_options_init(struct fine_trainer_options *options, si
 FINE_API int fine_trainer_new(fine_trainer **out, fine_model *model, fine_dataset *dataset,
                               fine_optimizer *optimizer, fine_schedule *schedule,
                               const struct fine_trainer_options *options);
-/** NULL is fine. @since 0.1 */
+/** NULL is fine. The model's gradients go with it. @since 0.1 */
 FINE_API void fine_trainer_free(fine_trainer *trainer);
 
 /**
  * One optimizer step.
  *
- * @return 1: stepped; 0: all steps are done; FINE_ECANCELLED; FINE_ENUMERIC: loss or
- *         gradient is not finite, parameters are as before the step; FINE_ENOMEM;
- *         FINE_EFORK
+ * @return 1: stepped; 0: all steps are done, or patience has run out; FINE_ECANCELLED:
+ *         stepped, and the callback says stop; FINE_ENUMERIC: loss or gradient is not
+ *         finite, parameters are as before the step; FINE_ESTATE: the best weights were
+ *         put back, or called by the callback; FINE_EBUSY: another thread is in it;
+ *         FINE_ENOMEM; FINE_EFORK
  * @since 0.1
  */
 FINE_API int fine_trainer_step(fine_trainer *trainer);
@@ -175,8 +183,8 @@ FINE_API const struct fine_progress *fine_trainer_progress(const fine_trainer *t
  * Scores the validation data, and keeps the weights if they are the best so far.
  *
  * @param out receives the report; may be NULL
- * @return 1: better than ever; 0: not; FINE_ESTATE: no validation data; FINE_ENUMERIC;
- *         FINE_EIO; FINE_ENOMEM
+ * @return 1: better than ever; 0: not; FINE_ESTATE: no validation data; FINE_ECANCELLED;
+ *         FINE_ENUMERIC; FINE_EIO; FINE_ENOMEM; FINE_EFORK
  * @since 0.1
  */
 FINE_API int fine_trainer_evaluate(fine_trainer *trainer, fine_report **out);
@@ -188,19 +196,31 @@ FINE_API int fine_trainer_finished(const fine_trainer *trainer);
  *  1 << FINE_EVENT_EVALUATE and 1 << FINE_EVENT_CHECKPOINT. @since 0.1 */
 FINE_API int fine_trainer_due(const fine_trainer *trainer);
 
-/** Writes a checkpoint into the folder. @return FINE_OK; FINE_ESTATE: no folder;
- *  FINE_EIO; FINE_ENOMEM @since 0.1 */
+/** Writes a checkpoint into the folder; the last three are kept. @return FINE_OK;
+ *  FINE_ESTATE: no folder, or the best weights were put back; FINE_ECANCELLED: written, and
+ *  the callback says stop; FINE_EIO; FINE_ENOMEM; FINE_EFORK @since 0.1 */
 FINE_API int fine_trainer_checkpoint(fine_trainer *trainer);
 
-/** Puts the best weights back into the model (nothing to do where none were kept).
- *  @return FINE_OK, FINE_EIO, FINE_EFORMAT, FINE_ENOMEM @since 0.1 */
+/** Puts the best weights back into the model (nothing to do where none were kept, or the
+ *  last are the best); then this run is over. @return FINE_OK, FINE_EIO, FINE_EFORMAT,
+ *  FINE_ENOMEM, FINE_EFORK @since 0.1 */
 FINE_API int fine_trainer_restore_best(fine_trainer *trainer);
+
+/**
+ * Ends the run: puts the best weights back, tells the callback FINE_EVENT_DONE.
+ *
+ * @param out receives a report: steps, n_steps, rows, best_step, stopped_early, metric,
+ *            best, metrics.validation (of the best step), seconds, history; may be NULL
+ * @return FINE_OK; FINE_EIO, FINE_EFORMAT, FINE_ENOMEM; FINE_EFORK
+ * @since 0.1
+ */
+FINE_API int fine_trainer_finish(fine_trainer *trainer, fine_report **out);
 
 /**
  * The whole loop: steps, evaluations, checkpoints, early stopping, best weights at the
  * end; events go to the progress callback. Written on the functions above alone.
  *
- * @param out receives a report of the run: best_step, steps, seconds, history; may be NULL
+ * @param out receives fine_trainer_finish()'s report; may be NULL
  * @return FINE_OK, FINE_ECANCELLED (a checkpoint was written where there is a folder), or
  *         any error of the functions above
  * @since 0.1
