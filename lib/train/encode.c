@@ -189,7 +189,8 @@ static int
 read_labels(struct fine__examples *out, const fine_model *model, const fine_dataset *dataset,
             const char *what)
 {
-    const bool has_names = dataset->labels != NULL && model->labels != NULL;
+    const bool has_names = dataset->ids == NULL && dataset->labels != NULL &&
+                           model->labels != NULL;
     int32_t *map = NULL;
     int rc = FINE_OK;
 

@@ -173,7 +173,9 @@ apply_rows(const struct job *job, const struct fine__params_tile *tile,
         fine__real *weight = param->tensor.data + at, *gradient = param->tensor.grad + at;
         fine__real *moment[FINE__MAX_MOMENTS] = { NULL };
 
-        if (!rows->seen[row] && rule->apply_idle(step, weight, rows->width))
+        if (rows->used[row])
+            rows->seen[row] = 1;
+        else if (!rows->seen[row] && rule->apply_idle(step, weight, rows->width))
             continue;
         if (!rows->used[row])       /* what lies there is from an earlier step */
             memset(gradient, 0, (size_t)rows->width * sizeof *gradient);
