@@ -355,8 +355,10 @@ fine__trainer_step(fine_trainer *trainer)
     int rc;
 
     FINE__TRY(enter(trainer));
+    if (fine__trainer_finished(trainer))
+        return leave(trainer, 0);
     rc = still_training(trainer);
-    if (rc < 0 || fine__trainer_finished(trainer))
+    if (rc < 0)
         return leave(trainer, rc);
     const double before = fine__trainer_seconds(trainer);
     const struct fine__step_plan plan = fine__batches_plan(&trainer->batches, trainer->step);

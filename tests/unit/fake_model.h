@@ -18,6 +18,7 @@ enum { FAKE_WORDS = 40, FAKE_WIDTH = 20, FAKE_LABELS = 3, FAKE_SPECIAL = 5 };
 
 /* Called after every backward pass: tests spoil things here. */
 static void (*fake_after_backward)(fine_model *model);
+static double fake_dropout = 0.25;
 
 struct fine__runner {
     fine_model *model;
@@ -143,7 +144,7 @@ fake_mean(const fine_model *model, const struct fine__run *run, int64_t seq, fin
     for (int j = 0; j < FAKE_WIDTH; j++) {
         const uint64_t counter = (uint64_t)(seq * FAKE_WIDTH + j);
 
-        mask[j] = run->train && fine__rng_uniform(run->dropout_key, counter) < 0.25 ? 0 : 1;
+        mask[j] = run->train && fine__rng_uniform(run->dropout_key, counter) < fake_dropout ? 0 : 1;
         mean[j] = 0;
         for (int64_t i = from; i < to; i++)
             mean[j] += model->params.list[0].tensor.data[batch->ids[i] * FAKE_WIDTH + j];
