@@ -7,7 +7,7 @@
 #ifndef FINE__BATCHES_H
 #define FINE__BATCHES_H
 
-#include "train/encode.h"
+#include "train/examples.h"
 
 struct fine__batches {
     fine_context *ctx;

@@ -2,7 +2,7 @@
 #ifndef FINE__EVALUATE_H
 #define FINE__EVALUATE_H
 
-#include "train/encode.h"
+#include "train/examples.h"
 #include "train/metrics.h"
 
 /* Metrics for the model's task and labels. */

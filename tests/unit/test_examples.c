@@ -1,7 +1,7 @@
-/* test_encode.c — encode.c: rows to ids in parallel, and every check before training. */
+/* test_examples.c — examples.c: rows to ids in parallel, and every check before training. */
 #include "fake_model.h"
 
-#include "train/encode.h"
+#include "train/examples.h"
 
 static fine_context *ctx;
 static fine_model *model;
@@ -220,5 +220,5 @@ START_TEST(survives_no_memory)
 }
 END_TEST
 
-RUNNER("encode", encodes_in_order, is_the_same_at_any_number_of_threads, pairs_have_types,
+RUNNER("examples", encodes_in_order, is_the_same_at_any_number_of_threads, pairs_have_types,
        refuses_bad_rows, takes_encoded_rows_as_they_are, survives_no_memory)

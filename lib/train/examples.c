@@ -1,11 +1,11 @@
 /*
- * encode.c — text to ids, once, before the first step.
+ * examples.c — text to ids, once, before the first step.
  *
  * Rows are encoded in tiles of fixed size, each into memory of its own, and put together
  * in order. A worker's error text is lost with its thread, so the first tile that failed
  * is done again by the caller.
  */
-#include "train/encode.h"
+#include "train/examples.h"
 
 #include <math.h>
 #include <string.h>

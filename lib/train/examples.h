@@ -1,8 +1,8 @@
 /*
- * encode.h — a dataset as a model reads it: ids of all rows one after another.
+ * examples.h — a dataset as a model reads it: ids of all rows one after another.
  */
-#ifndef FINE__ENCODE_H
-#define FINE__ENCODE_H
+#ifndef FINE__EXAMPLES_H
+#define FINE__EXAMPLES_H
 
 #include "data/dataset.h"
 #include "models/model.h"
