@@ -55,10 +55,12 @@ faulty_write(int fd, const void *bytes, size_t count)
     return io_fails() ? -1 : fine__io_system.write(fd, bytes, count);
 }
 
+/* The device isn't waited for: there are thousands of calls. */
 static inline int
 faulty_fsync(int fd)
 {
-    return io_fails() ? -1 : fine__io_system.fsync(fd);
+    (void)fd;
+    return io_fails() ? -1 : 0;
 }
 
 /* As on Linux, the descriptor is gone even so. */
