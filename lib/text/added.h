@@ -29,6 +29,7 @@ struct fine__added_list {
     int64_t count, capacity;
     struct fine__buf text;
     struct fine__map by_content;
+    bool warned;                  /* of an id that isn't the one written */
 };
 
 void fine__added_list_init(struct fine__added_list *list, fine_context *ctx);

@@ -60,9 +60,11 @@ put(fine_tokenizer *t, struct fine__added_list *list, const struct fine__json *o
         FINE__TRY(check_id(id, content, what));
         FINE__TRY(fine__pieces_add(&t->pieces, content, length, id));
     }
-    if (id != written)
+    if (id != written && !list->warned) {
+        list->warned = true;   /* one line, however many there are */
         fine__log(t->ctx, FINE_LOG_WARNING, "%s: the added token '%s' has the id %lld, not %lld",
                   what, content, (long long)id, (long long)written);
+    }
     token.id = (int32_t)id;
     return fine__added_list_put(list, &token, content, length);
 }

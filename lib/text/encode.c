@@ -117,15 +117,15 @@ advance(struct cursor *cursor, const char *text, size_t length, size_t to)
     return cursor->character;
 }
 
-/* The ids of one text to their places in out. */
+/* The ids of one text, units[first, first + n), to their places in out. */
 static void
-place(struct fine__tokens *out, const struct fine__unit *units, int64_t n, int32_t type,
-      const char *text, size_t length, int offsets_in)
+place(struct fine__tokens *out, const struct fine__unit *units, int64_t first, int64_t n,
+      int32_t type, const char *text, size_t length, int offsets_in)
 {
     /* Starts and ends each go forward, but a start may lie before the last end. */
     struct cursor starts = { 0, 0 }, ends = { 0, 0 };
 
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = first; i < first + n; i++) {
         const int64_t at = out->count++;
 
         out->ids[at] = units[i].id;
@@ -196,8 +196,8 @@ fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out
         const struct fine__slot *slot = &template->slots[i];
 
         if (slot->text >= 0) {
-            place(out, s->units + first[slot->text], n[slot->text], slot->type, texts[slot->text],
-                  lengths[slot->text], offsets_in);
+            place(out, s->units, first[slot->text], n[slot->text], slot->type,
+                  texts[slot->text], lengths[slot->text], offsets_in);
         } else if (add_special) {
             out->ids[out->count] = slot->id;
             out->types[out->count] = slot->type;
