@@ -181,7 +181,8 @@ next_row(struct csv *c, int64_t *line_out)
         if (rc != 0)
             return rc;
     } while (c->n_fields == 1 && c->fields[0].length == 0 && c->n_columns != 1);
-    c->t->consumed = c->at;
+    /* The last line may lack its end, but the text has a NUL there. */
+    c->t->consumed = c->at + (c->at == c->length);
     if (c->bad_at < c->at) {
         fine__table_bad_row(c->t, c->bad_line, "%s", c->bad_why);
         look_ahead(c);

@@ -387,7 +387,8 @@ fine__table_finish(struct fine__table *t)
         d->bytes.data = smaller;
         d->bytes.capacity = d->bytes.length + 1;
     }
-    d->bytes.data[d->bytes.length] = '\0';
+    if (d->bytes.length < d->bytes.capacity)
+        d->bytes.data[d->bytes.length] = '\0';
     if (d->skipped > 0)
         fine__log(d->ctx, FINE_LOG_WARNING, "%s: %lld bad rows were skipped, %lld are left",
                   d->name, (long long)d->skipped, (long long)d->n_rows);
