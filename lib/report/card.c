@@ -123,13 +123,7 @@ put_result_table(struct fine__buf *out, const struct card *c)
 static int64_t
 rows_of(const struct card *c, int64_t label)
 {
-    const struct fine__json *row = fine__json_at(fine__json_get(c->metrics, "confusion"), label);
-    const int64_t n = fine__json_count(row);
-    int64_t sum = 0;
-
-    for (int64_t j = 0; j < n; j++)
-        sum += fine__json_int(fine__json_at(row, j), 0);
-    return n > 0 ? sum : -1;
+    return fine__rows_of(fine__json_get(c->metrics, "confusion"), label);
 }
 
 static void
@@ -139,7 +133,7 @@ put_class_table(struct fine__buf *out, const struct card *c)
     const int64_t n = fine__json_count(classes);
     int64_t i = 0;
 
-    if (n == 0 || n > CLASSES_SHOWN)
+    if (fine__json_type(classes) != FINE__JSON_OBJECT || n > CLASSES_SHOWN)
         return;
     fine__buf_text(out, "\n| label | F1 | rows |\n|---|---:|---:|\n");
     for (void *it = fine__json_first(classes); it != NULL;
@@ -239,7 +233,7 @@ worst_mistake(const struct card *c, int64_t *truth, int64_t *predicted, int64_t 
     *count = 0;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++) {
-            const int64_t one = fine__json_int(fine__json_at(fine__json_at(confusion, i), j), 0);
+            const int64_t one = fine__count_of(fine__json_at(fine__json_at(confusion, i), j));
 
             if (i != j && one > *count) {
                 *truth = i;

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "report/page.h"
 
+#define STEP_MAX (INT64_C(1) << 52)     /* exact as a double, and so are halves of it */
 #define LINE_MAX (INT64_C(64) << 20)
 
 void
@@ -237,7 +238,7 @@ fine__report_add_event(struct fine__report_data *data, const char *json_line)
         return rc;
     kind = fine__json_string(fine__json_get(event, "event"), NULL);
     step = fine__json_int(fine__json_get(event, "step"), -1);
-    if (rc < 0 || kind == NULL) {
+    if (rc < 0 || kind == NULL || step > STEP_MAX) {
         data->n_ignored++;
         rc = 0;
     } else if (strcmp(kind, "step") == 0 && step >= 0) {
@@ -304,6 +305,26 @@ fine__report_add_events(struct fine__report_data *data, const char *path)
 
 /* ---- what it comes to ---- */
 
+int64_t
+fine__count_of(const struct fine__json *value)
+{
+    const int64_t count = fine__json_int(value, 0), most = INT64_C(1) << 40;
+
+    return count < 0 ? 0 : count > most ? most : count;
+}
+
+int64_t
+fine__rows_of(const struct fine__json *confusion, int64_t truth)
+{
+    const struct fine__json *row = fine__json_at(confusion, truth);
+    const int64_t n = fine__json_count(row);
+    int64_t sum = 0;
+
+    for (int64_t j = 0; j < n; j++)
+        sum += fine__count_of(fine__json_at(row, j));
+    return fine__json_type(row) == FINE__JSON_ARRAY ? sum : -1;
+}
+
 const struct fine__json *
 fine__result_metrics(const struct fine__json *result)
 {
@@ -335,11 +356,9 @@ fine__majority(const struct fine__json *metrics)
     int64_t most = -1, present = 0;
 
     for (int64_t i = 0; i < n; i++) {
-        int64_t rows = 0;
+        const int64_t rows = fine__rows_of(confusion, i);
 
-        for (int64_t j = 0; j < n; j++)
-            rows += fine__json_int(fine__json_at(fine__json_at(confusion, i), j), 0);
-        m.n += rows;
+        m.n += rows > 0 ? rows : 0;
         present += rows > 0;
         if (rows > most) {
             most = rows;

@@ -60,6 +60,11 @@ void fine__svg_chart(struct fine__buf *out, const struct fine__chart *chart);
 
 /* ---- history.c ---- */
 
+/* A count that came from a file, held within [0, 2^40] so that sums cannot overflow. */
+int64_t fine__count_of(const struct fine__json *value);
+/* Rows of one truth in a confusion matrix; -1: there is no such row. */
+int64_t fine__rows_of(const struct fine__json *confusion, int64_t truth);
+
 /* The "metrics" object of a result, which may be that object itself. NULL for NULL. */
 const struct fine__json *fine__result_metrics(const struct fine__json *result);
 

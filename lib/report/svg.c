@@ -134,8 +134,8 @@ make_frame(struct fine__buf *out, const struct fine__chart *chart, struct frame 
     if (chart->from_zero && f->y0 > 0)
         f->y0 = 0;
     room = f->y1 - f->y0;
-    if (!(room > 1e-9 * fmax(fabs(f->y0), fabs(f->y1))))
-        room = f->y1 != 0 ? fabs(f->y1) * 0.2 : 1;
+    if (!(room > 1e-9 * fmax(fabs(f->y0), fabs(f->y1)) && room > 1e-200))
+        room = fabs(f->y1) > 1e-100 ? fabs(f->y1) * 0.2 : 1;
     f->y1 += room * 0.06;
     if (!chart->from_zero || f->y0 < 0)
         f->y0 -= room * 0.06;

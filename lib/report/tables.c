@@ -15,19 +15,7 @@
 static int64_t
 cell(const struct fine__json *confusion, int64_t truth, int64_t predicted)
 {
-    return fine__json_int(fine__json_at(fine__json_at(confusion, truth), predicted), 0);
-}
-
-static int64_t
-row_sum(const struct fine__json *confusion, int64_t truth)
-{
-    const struct fine__json *row = fine__json_at(confusion, truth);
-    const int64_t n = fine__json_count(row);
-    int64_t sum = 0;
-
-    for (int64_t j = 0; j < n; j++)
-        sum += fine__json_int(fine__json_at(row, j), 0);
-    return sum;
+    return fine__count_of(fine__json_at(fine__json_at(confusion, truth), predicted));
 }
 
 static void
@@ -46,7 +34,7 @@ put_matrix_row(struct fine__buf *out, const struct fine__report_data *data,
                const struct fine__json *metrics, int64_t truth)
 {
     const struct fine__json *confusion = fine__json_get(metrics, "confusion");
-    const int64_t n = fine__json_count(confusion), rows = row_sum(confusion, truth);
+    const int64_t n = fine__json_count(confusion), rows = fine__rows_of(confusion, truth);
 
     fine__buf_text(out, "<tr><th scope=\"row\">");
     put_label(out, data, metrics, truth);
@@ -121,11 +109,11 @@ worst_mistakes(const struct fine__json *metrics, struct mistake worst[PAIRS_SHOW
     int64_t n = 0;
 
     for (int64_t i = 0; i < n_labels; i++) {
-        const int64_t rows = row_sum(confusion, i);
+        const int64_t rows = fine__rows_of(confusion, i);
         const struct fine__json *row = fine__json_at(confusion, i);
 
         for (int64_t j = 0; j < n_labels; j++) {
-            const int64_t count = fine__json_int(fine__json_at(row, j), 0);
+            const int64_t count = fine__count_of(fine__json_at(row, j));
 
             if (i != j && count > 0)
                 keep(worst, &n, (struct mistake){ i, j, count, rows });
@@ -133,7 +121,7 @@ worst_mistakes(const struct fine__json *metrics, struct mistake worst[PAIRS_SHOW
     }
     for (int64_t i = 0; i < n_pairs; i++) {
         const struct fine__json *pair = fine__json_at(pairs, i);
-        const int64_t count = fine__json_int(fine__json_at(pair, 2), 0);
+        const int64_t count = fine__count_of(fine__json_at(pair, 2));
 
         if (count > 0)
             keep(worst, &n, (struct mistake){ fine__json_int(fine__json_at(pair, 0), -1),
@@ -257,7 +245,7 @@ fine__page_classes(struct fine__buf *out, const struct fine__report_data *data,
     struct label_score *scores;
     int64_t i = 0;
 
-    if (n == 0)
+    if (n == 0 || fine__json_type(classes) != FINE__JSON_OBJECT)
         return;
     scores = fine__alloc_array(data->ctx, (size_t)n, sizeof *scores);
     if (scores == NULL) {
@@ -266,7 +254,7 @@ fine__page_classes(struct fine__buf *out, const struct fine__report_data *data,
     }
     for (void *it = fine__json_first(classes); it != NULL && i < n;
          it = fine__json_next(classes, it), i++)
-        scores[i] = (struct label_score){ i, with_rows ? row_sum(confusion, i) : -1,
+        scores[i] = (struct label_score){ i, with_rows ? fine__rows_of(confusion, i) : -1,
                                           fine__json_double(fine__json_value(it), NAN),
                                           fine__json_key(it) };
     fine__buf_text(out, "<section id=\"labels\"><h2>Label by label</h2>\n");
