@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "models/family.h"
+#include "text/tokenizer.h"
 
 fine_model *
 fine__model_ref(fine_model *model)
@@ -45,9 +46,12 @@ fine__model_unref(fine_model *model)
         return;
     fine_context *ctx = model->ctx;
 
+    fine__runner_free(model->by_hand);
+    fine__tokenizer_unref(model->tokenizer);
     fine__params_free(&model->params);
     fine__free(ctx, model->config);
     fine__free(ctx, model->stage_trains);
+    fine__free(ctx, model->stage_names);
     fine__model_set_labels(model, NULL, 0);
     fine__free(ctx, model->freeze_spec);
     fine__free(ctx, model->prefix);
@@ -80,6 +84,12 @@ fine__model_set_labels(fine_model *model, const char *const *names, int64_t n)
     model->labels = labels;
     model->n_labels = n;
     return 0;
+}
+
+const char *
+fine__model_family(const fine_model *model)
+{
+    return model->family->name;
 }
 
 static const char *const pools[] = { "pooler", "cls", "mean" };

@@ -15,6 +15,7 @@
 struct fine__family;
 struct fine__tape;
 
+enum { FINE__STAGE_NAME = 16 };         /* bytes a stage's name has, its end included */
 enum fine__task { FINE__TASK_NONE, FINE__CLASSIFY, FINE__REGRESS };
 enum fine__pool_kind { FINE__POOL_POOLER, FINE__POOL_CLS, FINE__POOL_MEAN };
 
@@ -34,6 +35,7 @@ struct fine_model {
     void *config;                       /* the family's */
     struct fine__params params;
     int64_t head_from;                  /* index of the first parameter of the head */
+    char *stage_names;                  /* n_layers + 2 of FINE__STAGE_NAME bytes */
     bool *stage_trains;                 /* n_layers + 2: something of the stage is trained */
     bool has_pooler;                    /* read from the checkpoint, or drawn for the task */
     int64_t n_layers, vocab_size, max_positions, max_length, embed_max_length;
@@ -50,31 +52,38 @@ struct fine_model {
     struct fine__buf card;              /* README.md to save; empty: a short one is written */
     char *base_name;                    /* the folder opened from, for the card */
     char base_fingerprint[33];          /* of the weights that fine-tuning started from */
-    fine_tokenizer *tokenizer;          /* or NULL; opened, used and saved by the api layer */
+    fine_tokenizer *tokenizer;          /* NULL where the folder has none */
+    struct fine__runner *by_hand;       /* for batches from memory; made at the first */
     struct fine__preparation preparation;
 };
 
 fine_model *fine__model_ref(fine_model *model);
 void fine__model_unref(fine_model *model);
-/* Opening a folder or memory; without its tokenizer (the api layer adds that). */
+/* Opening a folder or memory, its tokenizer included where there is one. */
 int fine__model_open(fine_model **out, fine_context *ctx, const struct fine__source *source,
                      const struct fine_model_options *options);
 int fine__model_set_task(fine_model *model, const struct fine_task_options *options);
 int fine__model_freeze(fine_model *model, const char *spec);
-int fine__model_save(fine_model *model, const char *folder);    /* all but the tokenizer's files */
+int fine__model_save(fine_model *model, const char *folder);
 
 void fine__preparation_free(fine_context *ctx, struct fine__preparation *preparation);
 int fine__model_set_labels(fine_model *model, const char *const *names, int64_t n);
 int fine__model_name_labels(fine_model *model, const struct fine_task_options *options);
+const char *fine__model_family(const fine_model *model);
 const char *fine__pool_name(enum fine__pool_kind pool);
 bool fine__pool_find(const char *name, enum fine__pool_kind *out);
 const char *fine__task_name(enum fine__task task);              /* "" for none */
 bool fine__task_find(const char *name, enum fine__task *out);
 int64_t fine__model_n_outputs(const fine_model *model);         /* of the task's head */
 
+/* Raw tensors through the model in evaluation mode (fine_model_forward and _backward). */
+int fine__model_forward(fine_model *model, const fine_tensors *inputs, int32_t flags, fine_tensors **out);
+int fine__model_backward(fine_model *model, const fine_tensors *inputs, double weight, double *loss_out);
+
 /* ---- running ---- */
 
-struct fine__runner;                    /* a tape and its memory; one thread at a time */
+/* A tape and its memory; one thread at a time. The model must outlive it. */
+struct fine__runner;
 
 int fine__runner_new(struct fine__runner **out, fine_model *model);
 void fine__runner_free(struct fine__runner *runner);

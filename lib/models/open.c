@@ -4,7 +4,7 @@
  * Configuration first, then the weights' headers; everything is checked against everything
  * before memory is asked for or a weight is read, and all findings are reported at once.
  */
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "io/safetensors.h"
 #include "models/family.h"
+#include "text/tokenizer.h"
 
 enum { MAX_CONFIG = 1 << 20, MAX_LABELS = 1 << 20 };
 
@@ -62,7 +63,19 @@ read_config(struct opening *o)
     FINE__TRY(model->family->configure(model, config, o->options->dropout));
     model->max_length = model->embed_max_length = model->max_positions;
     model->stage_trains = fine__alloc_array(model->ctx, (size_t)model->n_layers + 2, sizeof(bool));
-    return model->stage_trains != NULL ? 0 : FINE_ENOMEM;
+    model->stage_names = fine__alloc_array(model->ctx, (size_t)model->n_layers + 2,
+                                           FINE__STAGE_NAME);
+    if (model->stage_trains == NULL || model->stage_names == NULL)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i <= model->n_layers + 1; i++) {
+        char *name = model->stage_names + i * FINE__STAGE_NAME;
+
+        if (i == 0 || i > model->n_layers)
+            snprintf(name, FINE__STAGE_NAME, "%s", i == 0 ? "embeddings" : "head");
+        else
+            snprintf(name, FINE__STAGE_NAME, "%d", (int)i);
+    }
+    return 0;
 }
 
 /* sentence_bert_config.json says how long texts a sentence encoder was made for. */
@@ -448,6 +461,24 @@ read_weights(struct opening *o)
     return 0;
 }
 
+static int
+open_tokenizer(struct opening *o)
+{
+    fine_model *model = o->model;
+
+    if (!fine__source_has(o->source, "tokenizer.json") &&
+        !fine__source_has(o->source, "vocab.txt"))
+        return 0;                   /* batches of ids can be run without one */
+    FINE__TRY(fine__tokenizer_open(&model->tokenizer, model->ctx, o->source));
+    const int64_t n = fine__tokenizer_vocab_size(model->tokenizer);
+
+    if (n > model->vocab_size)
+        return fine__fail(FINE_ESHAPE, "%s: the tokenizer has %lld ids, the model's vocabulary "
+                          "%lld; they do not belong together", fine__source_name(o->source),
+                          (long long)n, (long long)model->vocab_size);
+    return 0;
+}
+
 /* ---- all together ---- */
 
 static int
@@ -457,6 +488,7 @@ open_model(struct opening *o)
 
     FINE__TRY(read_config(o));
     FINE__TRY(read_sentence_length(o));
+    FINE__TRY(open_tokenizer(o));
     FINE__TRY(open_weights(o));
     FINE__TRY(read_notes(o));
     if (o->notes == NULL && o->weights != NULL)

@@ -31,7 +31,7 @@ fine__runner_new(struct fine__runner **out, fine_model *model)
     if (runner == NULL)
         return FINE_ENOMEM;
     memset(runner, 0, sizeof *runner);
-    runner->model = fine__model_ref(model);
+    runner->model = model;
     fine__tape_init(&runner->tape, ctx);
     *out = runner;
     return 0;
@@ -49,7 +49,6 @@ fine__runner_free(struct fine__runner *runner)
     fine__free(model->ctx, runner->states);
     fine__free(model->ctx, runner->state_list);
     fine__free(model->ctx, runner);
-    fine__model_unref(model);
 }
 
 size_t

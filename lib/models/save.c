@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "io/safetensors.h"
 #include "models/family.h"
+#include "text/tokenizer.h"
 #include <finetune/version.h>
 
 struct saving {
@@ -318,6 +319,8 @@ fine__model_save(fine_model *model, const char *folder)
     if (model->task != FINE__TASK_NONE)
         FINE__TRY(write_notes(&s));
     FINE__TRY(write_card(&s));
+    if (model->tokenizer != NULL)
+        FINE__TRY(fine__tokenizer_save(model->tokenizer, model->ctx, folder));
     if (s.whole || model->task == FINE__TASK_NONE) {
         FINE__TRY(remove_pooling(&s));
     } else {
