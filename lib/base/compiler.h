@@ -20,14 +20,15 @@
 #endif
 
 /*
- * A function marked FINE__CLONES is compiled once for each of these processors
- * and the loader picks one. It must be an ordinary loop that the compiler
+ * A function marked FINE__CLONES is compiled once for each of these levels of the x86-64
+ * psABI and the loader picks by what the processor can do (a name of a processor would be
+ * compared with its maker's). It must be an ordinary loop that the compiler
  * vectorises; it must not call another clone in its inner loop. clang refuses to pass
  * vectors to functions that it is about to inline into a clone, so there is one copy then.
  */
 #if defined FINE__CPU_CLONES && defined __x86_64__ && defined __linux__ && !defined __clang__
 #define FINE__CLONES \
-    __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define FINE__CLONES
 #endif
