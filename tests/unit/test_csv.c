@@ -196,8 +196,8 @@ END_TEST
 START_TEST(refuses_what_is_not_quoting)
 {
     check_finding("text,label\na \"b\" c,x\n", NULL,
-                  "t.csv:2: a quote inside a field that doesn't begin with one; quote the field and "
-                  "write the quote twice, or set data.quote: none");
+                  "t.csv:2: a quote inside a field that doesn't begin with one; quote the field "
+                  "and write the quote twice, or set data.quote: none");
     check_finding("text,label\n\"a\" b,x\n", NULL,
                   "t.csv:2: text behind the closing quote of a field that opens on line 2; write "
                   "quotes inside a field twice, or set data.quote: none");
@@ -255,8 +255,8 @@ START_TEST(names_missing_columns)
     options = default_options();
     options.header = 0;
     check_finding("a,1\n", &options,
-                  "t.csv: a table without a header needs names for its columns; give them in order, "
-                  "such as data.header: [label, text]");
+                  "t.csv: a table without a header needs names for its columns; give them in "
+                  "order, such as data.header: [label, text]");
 }
 END_TEST
 
