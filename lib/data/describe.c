@@ -235,7 +235,9 @@ fine__dataset_warn(const fine_dataset *d)
     if (d->is_regression || !d->has_labels)
         return;
     counts = count_labels(d);
-    for (int64_t i = 0; i < d->n_labels && counts != NULL; i++) {
+    if (counts == NULL)
+        return;   /* a warning less */
+    for (int64_t i = 0; i < d->n_labels; i++) {
         most = counts[i] > most ? counts[i] : most;
         least = counts[i] < least ? counts[i] : least;
     }

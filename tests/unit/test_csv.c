@@ -177,19 +177,21 @@ END_TEST
 START_TEST(refuses_unclosed_quotes)
 {
     struct fine_dataset_options options = default_options();
+    fine_context *ctx = new_context(1);
 
     check_finding("text,label\na,x\n\"b,y\nc,x\n", NULL,
                   "t.csv:3: a quote opens here and is never closed; close it, or set data.quote: "
                   "none where quotes are ordinary characters");
     /* Where the next row would start isn't known, so this can't be skipped. */
     options.on_bad_row = "skip";
-    assert_contains(findings_of(new_context(1), "t.csv", "text,label\na,x\n\"b,y\nc,x\n", &options),
+    assert_contains(findings_of(ctx, "t.csv", "text,label\na,x\n\"b,y\nc,x\n", &options),
                     "t.csv:3: a quote opens here");
     check_finding("text,label\na,\"", NULL,
                   "t.csv:2: a quote opens here and is never closed; close it, or set data.quote: "
                   "none where quotes are ordinary characters");
-    assert_contains(findings_of(new_context(1), "t.csv", "text,\"label\na,x\n", &options),
+    assert_contains(findings_of(ctx, "t.csv", "text,\"label\na,x\n", &options),
                     "t.csv:1: a quote opens here");
+    free_context(ctx);
 }
 END_TEST
 
