@@ -428,7 +428,11 @@ fine__recipe_path(const fine_recipe *recipe, int key, char **out)
     const char *path = fine__recipe_text(recipe, key);
 
     *out = NULL;
-    if (path && !(*out = fine__path_join(recipe->ctx, recipe->folder, path)))
-        return FINE_ENOMEM;
-    return FINE_OK;
+    if (!path)
+        return FINE_OK;
+    if (strcmp(recipe->folder, ".") == 0)
+        *out = fine__strdup(recipe->ctx, path);
+    else
+        *out = fine__path_join(recipe->ctx, recipe->folder, path);
+    return *out ? FINE_OK : FINE_ENOMEM;
 }

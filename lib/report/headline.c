@@ -67,10 +67,7 @@ open_headline(struct headline *h, const struct fine__report_data *data,
 static void
 put_rows(struct fine__buf *out, const struct headline *h)
 {
-    if (h->n > 0)
-        fine__put_count(out, h->n);
-    else
-        fine__buf_text(out, "the");
+    fine__put_count(out, h->n);
     fine__buf_printf(out, " %s row%s", h->split, h->n == 1 ? "" : "s");
 }
 
@@ -99,7 +96,7 @@ say_classify(struct fine__buf *out, const struct headline *h)
         fine__put_metric(out, "accuracy", before);
         fine__buf_byte(out, '.');
     }
-    if (h->majority.n > 0 && h->n > 0 && wilson(accuracy, h->n).low <= h->majority.share)
+    if (h->majority.n > 0 && wilson(accuracy, h->n).low <= h->majority.share)
         fine__buf_text(out, " On so few rows that is not clearly better than the most frequent "
                             "label.");
 }
@@ -129,7 +126,7 @@ put_sentence(struct fine__buf *out, const struct headline *h)
     if (h->result == NULL)
         fine__buf_text(out, "Nothing was measured: the run had neither validation nor test data, "
                             "so how good the model is remains unknown.");
-    else if (!isnan(metric_of(h->metrics, "accuracy")))
+    else if (!isnan(metric_of(h->metrics, "accuracy")) && h->n > 0)
         say_classify(out, h);
     else if (!isnan(metric_of(h->metrics, "pearson")) || !isnan(metric_of(h->metrics, "spearman")))
         say_regress(out, h);
@@ -234,9 +231,7 @@ static void
 put_cell(struct fine__buf *out, const char *name, double value)
 {
     fine__buf_text(out, "<td class=\"num\">");
-    if (strcmp(name, "n") == 0 && value >= 0 && value < 1e15)
-        fine__put_count(out, (int64_t)value);
-    else if (!isnan(value))
+    if (!isnan(value))
         fine__put_metric(out, name, value);
     fine__buf_text(out, "</td>");
 }

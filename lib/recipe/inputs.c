@@ -1,0 +1,356 @@
+/*
+ * inputs.c — from a recipe's keys to the handles that a run is made of.
+ *
+ * Data come first: they are the likeliest to be wrong, and the quickest to be looked at.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "data/dataset.h"
+#include "models/model.h"
+#include "recipe/run.h"
+#include <finetune/train.h>
+
+static const struct fine__value *
+value(const fine_recipe *recipe, int key)
+{
+    return &recipe->values[key];
+}
+
+static const char *
+text(const fine_recipe *recipe, int key)
+{
+    return fine__recipe_text(recipe, key);
+}
+
+/* What the library refuses as an argument is a value of the recipe here. */
+static int
+blame(const fine_recipe *recipe, int key, int rc)
+{
+    const struct fine__value *v = value(recipe, key);
+
+    if (rc != FINE_EINVAL)
+        return rc;
+    if (recipe->name && v->line > 0)
+        fine__error_prefix("%s:%lld:%lld: '%s'", recipe->name, (long long)v->line,
+                           (long long)v->column, fine__keys[key].name);
+    else
+        fine__error_prefix("'%s'", fine__keys[key].name);
+    return FINE_ERECIPE;
+}
+
+/* ---- data ---- */
+
+static void
+columns(const fine_recipe *recipe, struct fine_dataset_options *out)
+{
+    const struct fine__value *header = value(recipe, FINE__DATA_HEADER);
+    const struct fine__value *labels = value(recipe, FINE__TASK_LABELS);
+
+    fine_dataset_options_init(out, sizeof *out);
+    out->text = text(recipe, FINE__DATA_TEXT);
+    out->text_pair = text(recipe, FINE__DATA_TEXT_PAIR);
+    out->label = text(recipe, FINE__DATA_LABEL);
+    out->group = text(recipe, FINE__DATA_GROUP);
+    out->separator = text(recipe, FINE__DATA_SEPARATOR);
+    out->quote = text(recipe, FINE__DATA_QUOTE);
+    out->encoding = text(recipe, FINE__DATA_ENCODING);
+    out->on_bad_row = text(recipe, FINE__DATA_ON_BAD_ROW);
+    out->format = text(recipe, FINE__DATA_FORMAT);
+    out->header = header->flag;
+    if (header->is_list) {
+        out->columns = (const char *const *)header->items;
+        out->n_columns = header->n_items;
+    }
+    if (labels->n_items > 0) {
+        out->labels = (const char *const *)labels->items;
+        out->n_labels = labels->n_items;
+    }
+    out->label_is_number = strcmp(text(recipe, FINE__TASK_TYPE), "regress") == 0;
+}
+
+static int
+open_set(fine_dataset **out, const fine_recipe *recipe, int key,
+         const struct fine_dataset_options *options)
+{
+    char *path;
+    int rc;
+
+    FINE__TRY(fine__recipe_path(recipe, key, &path));
+    if (!path)
+        return FINE_OK;
+    rc = fine_dataset_open(out, recipe->ctx, path, options);
+    fine__free(recipe->ctx, path);
+    return rc;
+}
+
+/* The labels of the training data, for the sets that are read after it. */
+static int
+take_labels(const fine_dataset *train, struct fine_dataset_options *options, const char ***names)
+{
+    int64_t n = fine_dataset_n_labels(train);
+
+    if (options->n_labels > 0 || n == 0)
+        return FINE_OK;
+    *names = fine__alloc_array(train->ctx, (size_t)n, sizeof **names);
+    if (!*names)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        (*names)[i] = fine_dataset_label_name(train, i);
+    options->labels = *names;
+    options->n_labels = n;
+    return FINE_OK;
+}
+
+static int
+split_off(struct fine__inputs *out, double share, int64_t seed)
+{
+    fine_dataset *rest = NULL, *held_out = NULL;
+
+    FINE__TRY(fine_dataset_split(&rest, &held_out, out->train, share, seed));
+    fine_dataset_free(out->train);
+    out->train = rest;
+    out->validation = held_out;
+    return FINE_OK;
+}
+
+static int
+open_data(struct fine__inputs *out, const fine_recipe *recipe)
+{
+    const struct fine__value *validation = value(recipe, FINE__DATA_VALIDATION);
+    int64_t seed = value(recipe, FINE__TRAIN_SEED)->integer, n_shared;
+    struct fine_dataset_options options;
+    const char **names = NULL;
+    int rc;
+
+    columns(recipe, &options);
+    options.split_by = text(recipe, FINE__DATA_SPLIT_BY);
+    FINE__TRY(open_set(&out->train, recipe, FINE__DATA_TRAIN, &options));
+    FINE__TRY(fine__dataset_check_task(out->train, options.label_is_number));
+    options.split_by = NULL;
+    rc = take_labels(out->train, &options, &names);
+    if (rc == FINE_OK && !validation->is_number)
+        rc = open_set(&out->validation, recipe, FINE__DATA_VALIDATION, &options);
+    if (rc == FINE_OK)
+        rc = open_set(&out->test, recipe, FINE__DATA_TEST, &options);
+    fine__free(recipe->ctx, names);
+    if (rc == FINE_OK && validation->is_number)
+        rc = split_off(out, validation->number, seed);
+    if (rc == FINE_OK && out->test)
+        rc = fine__dataset_overlap(&n_shared, out->train, out->test);
+    return rc;
+}
+
+/* ---- the model ---- */
+
+static int
+keep(fine_context *ctx, char **to, const char *from)
+{
+    *to = from ? fine__strdup(ctx, from) : NULL;
+    return from && !*to ? FINE_ENOMEM : FINE_OK;
+}
+
+static int
+copy_columns(struct fine__preparation *p, fine_context *ctx,
+             const struct fine_dataset_options *options)
+{
+    FINE__TRY(keep(ctx, &p->text, options->text));
+    FINE__TRY(keep(ctx, &p->text_pair, options->text_pair));
+    FINE__TRY(keep(ctx, &p->label, options->label));
+    FINE__TRY(keep(ctx, &p->group, options->group));
+    FINE__TRY(keep(ctx, &p->separator, options->separator));
+    FINE__TRY(keep(ctx, &p->quote, options->quote));
+    FINE__TRY(keep(ctx, &p->encoding, options->encoding));
+    FINE__TRY(keep(ctx, &p->format, options->format));
+    if (options->n_columns == 0)
+        return FINE_OK;
+    p->columns = fine__alloc_array(ctx, (size_t)options->n_columns, sizeof *p->columns);
+    if (!p->columns)
+        return FINE_ENOMEM;
+    for (; p->n_columns < options->n_columns; p->n_columns++)
+        FINE__TRY(keep(ctx, &p->columns[p->n_columns], options->columns[p->n_columns]));
+    return FINE_OK;
+}
+
+/* Columns and text preparation go with the model, so that later files are read alike. */
+static int
+remember_columns(fine_model *model, const struct fine_dataset_options *options)
+{
+    struct fine__preparation p = { .header = options->header };
+    int rc = copy_columns(&p, model->ctx, options);
+
+    if (rc < 0) {
+        fine__preparation_free(model->ctx, &p);
+        return rc;
+    }
+    fine__preparation_free(model->ctx, &model->preparation);
+    model->preparation = p;
+    return FINE_OK;
+}
+
+static int
+give_task(fine_model *model, const fine_recipe *recipe, const fine_dataset *train)
+{
+    struct fine_task_options task;
+    int64_t n = fine_dataset_n_labels(train);
+    const char **names = fine__alloc_array(recipe->ctx, (size_t)n, sizeof *names);
+    int rc;
+
+    if (!names)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        names[i] = fine_dataset_label_name(train, i);
+    fine_task_options_init(&task, sizeof task);
+    task.type = text(recipe, FINE__TASK_TYPE);
+    task.pool = text(recipe, FINE__TASK_POOL);
+    task.labels = n > 0 ? names : NULL;
+    task.n_labels = n;
+    task.max_length = value(recipe, FINE__DATA_MAX_LENGTH)->integer;
+    task.seed = value(recipe, FINE__TRAIN_SEED)->integer;
+    task.overlong = text(recipe, FINE__DATA_OVERLONG);
+    rc = fine_model_set_task(model, &task);
+    fine__free(recipe->ctx, names);
+    return blame(recipe, task.max_length > 0 ? FINE__DATA_MAX_LENGTH : FINE__TASK_TYPE, rc);
+}
+
+static int
+freeze(fine_model *model, const fine_recipe *recipe)
+{
+    const struct fine__value *v = value(recipe, FINE__TRAIN_FREEZE);
+    struct fine__buf spec;
+    int rc;
+
+    fine__buf_init(&spec, recipe->ctx);
+    for (int64_t i = 0; i < v->n_items; i++) {
+        fine__buf_text(&spec, i > 0 ? "," : "");
+        fine__buf_text(&spec, v->items[i]);
+    }
+    rc = fine__buf_status(&spec);
+    if (rc == FINE_OK)
+        rc = fine_model_freeze(model, fine__buf_cstr(&spec));
+    fine__buf_free(&spec);
+    return blame(recipe, FINE__TRAIN_FREEZE, rc);
+}
+
+static int
+open_model(struct fine__inputs *out, const fine_recipe *recipe)
+{
+    struct fine_model_options options;
+    struct fine_dataset_options prepared;
+    char *path;
+    int rc;
+
+    fine_model_options_init(&options, sizeof options);
+    options.seed = value(recipe, FINE__TRAIN_SEED)->integer;
+    FINE__TRY(fine__recipe_path(recipe, FINE__MODEL_PATH, &path));
+    rc = fine_model_open(&out->model, recipe->ctx, path, &options);
+    fine__free(recipe->ctx, path);
+    FINE__TRY(rc);
+    columns(recipe, &prepared);
+    FINE__TRY(remember_columns(out->model, &prepared));
+    FINE__TRY(give_task(out->model, recipe, out->train));
+    return freeze(out->model, recipe);
+}
+
+/* ---- the rest ---- */
+
+static int
+make_adamw(fine_optimizer **out, const fine_recipe *recipe, int32_t decay)
+{
+    struct fine_adamw_options o;
+
+    fine_adamw_options_init(&o, sizeof o);
+    o.learning_rate = value(recipe, FINE__OPTIMIZER_LEARNING_RATE)->number;
+    o.head_learning_rate = value(recipe, FINE__OPTIMIZER_HEAD_LEARNING_RATE)->number;
+    o.beta1 = value(recipe, FINE__OPTIMIZER_BETAS)->pair[0];
+    o.beta2 = value(recipe, FINE__OPTIMIZER_BETAS)->pair[1];
+    o.epsilon = value(recipe, FINE__OPTIMIZER_EPSILON)->number;
+    o.weight_decay = value(recipe, FINE__OPTIMIZER_WEIGHT_DECAY)->number;
+    o.decay = decay;
+    return fine_optimizer_new_adamw(out, recipe->ctx, &o);
+}
+
+static int
+make_sgd(fine_optimizer **out, const fine_recipe *recipe, int32_t decay)
+{
+    struct fine_sgd_options o;
+
+    fine_sgd_options_init(&o, sizeof o);
+    o.learning_rate = value(recipe, FINE__OPTIMIZER_LEARNING_RATE)->number;
+    o.head_learning_rate = value(recipe, FINE__OPTIMIZER_HEAD_LEARNING_RATE)->number;
+    o.momentum = value(recipe, FINE__OPTIMIZER_MOMENTUM)->number;
+    o.nesterov = value(recipe, FINE__OPTIMIZER_NESTEROV)->flag;
+    o.weight_decay = value(recipe, FINE__OPTIMIZER_WEIGHT_DECAY)->number;
+    o.decay = decay;
+    return fine_optimizer_new_sgd(out, recipe->ctx, &o);
+}
+
+static int
+make_rules(struct fine__inputs *out, const fine_recipe *recipe)
+{
+    bool is_sgd = strcmp(text(recipe, FINE__OPTIMIZER_TYPE), "sgd") == 0;
+    bool is_all = strcmp(text(recipe, FINE__OPTIMIZER_DECAY), "all") == 0;
+    int32_t decay = is_all ? FINE_DECAY_ALL : FINE_DECAY_MATRICES;
+    struct fine_schedule_options options;
+    int rc;
+
+    rc = is_sgd ? make_sgd(&out->optimizer, recipe, decay)
+                : make_adamw(&out->optimizer, recipe, decay);
+    FINE__TRY(blame(recipe, FINE__OPTIMIZER_TYPE, rc));
+    fine_schedule_options_init(&options, sizeof options);
+    options.warmup = value(recipe, FINE__SCHEDULE_WARMUP)->number;
+    return blame(recipe, FINE__SCHEDULE_WARMUP,
+                 fine_schedule_new(&out->schedule, recipe->ctx,
+                                   text(recipe, FINE__SCHEDULE_TYPE), &options));
+}
+
+int
+fine__inputs_open(struct fine__inputs *out, const fine_recipe *recipe)
+{
+    int rc;
+
+    *out = (struct fine__inputs){ 0 };
+    rc = make_rules(out, recipe);
+    if (rc == FINE_OK)
+        rc = open_data(out, recipe);
+    if (rc == FINE_OK)
+        rc = open_model(out, recipe);
+    if (rc < 0)
+        fine__inputs_close(out);
+    return rc;
+}
+
+void
+fine__inputs_close(struct fine__inputs *inputs)
+{
+    fine_dataset_free(inputs->train);
+    fine_dataset_free(inputs->validation);
+    fine_dataset_free(inputs->test);
+    fine_optimizer_free(inputs->optimizer);
+    fine_schedule_free(inputs->schedule);
+    fine_model_free(inputs->model);
+    *inputs = (struct fine__inputs){ 0 };
+}
+
+void
+fine__inputs_trainer(const struct fine__inputs *inputs, const fine_recipe *recipe,
+                     struct fine_trainer_options *out)
+{
+    const struct fine__value *every = value(recipe, FINE__TRAIN_EVALUATE_EVERY);
+    const struct fine__value *steps = value(recipe, FINE__TRAIN_STEPS);
+
+    fine_trainer_options_init(out, sizeof *out);
+    out->epochs = value(recipe, FINE__TRAIN_EPOCHS)->number;
+    out->steps = steps->given ? steps->integer : 0;
+    out->batch_size = value(recipe, FINE__TRAIN_BATCH_SIZE)->integer;
+    out->accumulate = value(recipe, FINE__TRAIN_ACCUMULATE)->integer;
+    out->clip_norm = value(recipe, FINE__TRAIN_CLIP_NORM)->number;
+    out->seed = value(recipe, FINE__TRAIN_SEED)->integer;
+    out->validation = inputs->validation;
+    out->evaluate_every_epochs = every->unit == FINE__UNIT_EPOCHS ? every->number : 0;
+    out->evaluate_every_steps = every->unit == FINE__UNIT_STEPS ? every->integer : 0;
+    out->checkpoint_every_steps = value(recipe, FINE__TRAIN_CHECKPOINT_EVERY)->integer;
+    out->metric = text(recipe, FINE__EARLY_METRIC);
+    out->patience = value(recipe, FINE__EARLY_PATIENCE)->integer;
+}
