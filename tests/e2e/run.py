@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Recipes that must reach what they say, on tiny data, from the outside.
+
+    run.py FINETUNE
+
+Each NAME.yaml here says "# wants: PATH NUMBER" for numbers of the done line that must be
+reached. The tables are made here; the model has random weights.
+"""
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent / "cli"))
+import tiny
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+TOPICS = ["sound", "picture", "camera", "phone"]
+CAFE = "caf\u00e9"              # one byte in Latin-1
+FILL = ["the", "an", "is", "was", "it", "and", "very"]
+
+
+def words(draw, *inside):
+    out = [draw.choice(FILL) for _ in range(draw.randint(2, 6))]
+    for word in inside:
+        out.insert(draw.randint(0, len(out)), word)
+    return " ".join(out)
+
+
+def write_tables(folder, name, n, seed):
+    draw = random.Random(seed)
+    path = lambda ending: os.path.join(folder, ending)
+    tiny.write_table(path(f"reviews{name}.csv"), n, seed)
+    with open(path(f"topics{name}.all"), "w", encoding="latin-1") as f:
+        for i in range(n):
+            f.write(f"{TOPICS[i % 4]} {words(draw, TOPICS[i % 4], CAFE)}\n")
+    with open(path(f"pairs{name}.jsonl"), "w") as f:
+        for i in range(n):
+            second = draw.choice(tiny.GOOD if i % 2 else tiny.BAD)
+            f.write(json.dumps({"first": words(draw), "second": words(draw, second),
+                                "same": "yes" if i % 2 else "no"}) + "\n")
+    with open(path(f"stars{name}.tsv"), "w") as f:
+        f.write("review\tstars\tbrand\n")
+        for i in range(n):
+            n_good = i % 3
+            inside = [draw.choice(tiny.GOOD)] * n_good + [draw.choice(tiny.BAD)] * (2 - n_good)
+            f.write(f"{words(draw, *inside)}\t{n_good - 1}.5\tb{i // 3 % 8}\n")
+
+
+def find(value, path):
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def check_resolved(path):
+    """Another YAML reader takes numbers for numbers, and labels for texts."""
+    if yaml is None:
+        return []
+    resolved = yaml.safe_load(path.read_text(encoding="utf-8"))
+    optimizer = resolved["train"]["optimizer"]
+    numbers = [optimizer["learning_rate"], optimizer["weight_decay"],
+               *optimizer.get("betas", []), resolved["train"]["clip_norm"]]
+    texts = resolved["task"].get("labels", [])
+    return ([f"{path}: not all numbers: {numbers}"] if {type(n) for n in numbers} != {float} else
+            []) + [f"{path}: {t!r} is no text" for t in texts if not isinstance(t, str)]
+
+
+def check(recipe, folder, finetune):
+    wants = [line.split()[2:4] for line in recipe.read_text().splitlines()
+             if line.startswith("# wants:")]
+    shutil.copy(recipe, folder)
+    done = subprocess.run([finetune, "train", recipe.name, "--json", "--threads", "2"],
+                          cwd=folder, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        return [f"exit {done.returncode}: {done.stderr.strip()}"]
+    last = json.loads(done.stdout.splitlines()[-1])
+    run_folder = pathlib.Path(folder, "runs", recipe.stem)
+    return check_resolved(run_folder / "recipe.yaml") + [f"{path} is {find(last, path)}, wanted {number}" for path, number in wants
+            if not (find(last, path) or 0) >= float(number)] + ([] if wants else ["wants nothing"])
+
+
+def main():
+    recipes, n_failed = sorted(HERE.glob("*.yaml")), 0
+    with tempfile.TemporaryDirectory() as folder:
+        tiny.write_model(os.path.join(folder, "tiny"))
+        write_tables(folder, "", 160, 1)
+        write_tables(folder, "-test", 48, 2)
+        for recipe in recipes:
+            for finding in check(recipe, folder, sys.argv[1]):
+                print(f"{recipe.name}: {finding}")
+                n_failed += 1
+    print(f"{len(recipes)} recipes, {n_failed} findings")
+    return 1 if n_failed or not recipes else 0
+
+
+sys.exit(main())
