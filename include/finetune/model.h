@@ -206,9 +206,9 @@ FINE_API int fine_session_new(fine_session **out, fine_model *model);
 FINE_API void fine_session_free(fine_session *session);
 
 /**
- * Predicts for n texts.
+ * Predicts for n texts; with n 0 it only checks that it could.
  *
- * @param texts n NUL-terminated UTF-8 strings
+ * @param texts n NUL-terminated UTF-8 strings; may be NULL where n is 0
  * @param pairs n second texts, or NULL
  * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no task, or the model has no tokenizer;
  *         FINE_EDATA: a text longer than max_length where overlong is "error";

@@ -263,9 +263,9 @@ fine_session_predict(fine_session *session, const char *const *texts, const char
 {
     struct pass pass = { .texts = texts, .pairs = pairs, .n = n };
 
-    if (session == NULL || texts == NULL || n < 1)
-        return fine__fail(FINE_EINVAL, "fine_session_predict: session or texts is NULL, or there "
-                          "are none");
+    if (session == NULL || (texts == NULL && n != 0) || n < 0)
+        return fine__fail(FINE_EINVAL, "fine_session_predict: session or texts is NULL, or n is "
+                          "negative");
     FINE__TRY(need_tokenizer(session, "fine_session_predict"));
     if (session->model->task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "fine_session_predict: the model has no task; fine-tune "
@@ -327,9 +327,9 @@ fine_session_embed(fine_session *session, const char *const *texts, int64_t n,
     struct fine_embed_options o = embed_defaults;
     struct pass pass = { .texts = texts, .n = n, .embed = true, .pool = FINE__POOL_MEAN };
 
-    if (session == NULL || texts == NULL || n < 1)
-        return fine__fail(FINE_EINVAL, "fine_session_embed: session or texts is NULL, or there are "
-                          "none");
+    if (session == NULL || (texts == NULL && n != 0) || n < 0)
+        return fine__fail(FINE_EINVAL, "fine_session_embed: session or texts is NULL, or n is "
+                          "negative");
     if (options != NULL) {
         const int rc = options_in(&o, sizeof o, options, embed_v1);
 
