@@ -34,8 +34,9 @@ START_TEST(nobody_else_may_read)
     static const char *const files[] = { "", "state.json", "weights.safetensors", "manifest.json" };
     fine_context *ctx = new_context(1);
     char *folder = new_quick_folder(), *place = fine__path_join(ctx, folder, name);
+    mode_t mask;
 
-    umask(0);
+    mask = umask(0);
     ck_assert_int_eq(save_state(ctx, folder, name, 'a'), 0);
     for (int i = 0; i < 4; i++) {
         char *path = fine__path_join(ctx, place, files[i]);
@@ -45,6 +46,7 @@ START_TEST(nobody_else_may_read)
         ck_assert_uint_eq(status.st_mode & 0777, i == 0 ? 0700 : 0600);
         fine__free(ctx, path);
     }
+    umask(mask);
     fine__free(ctx, place);
     remove_folder(ctx, folder);
     free_context(ctx);

@@ -439,7 +439,8 @@ lose_power(int n, uint64_t key, struct names *names, struct fine__buf contents[M
         content = &contents[op->node];
         while (content->length < op->at + length)
             fine__buf_byte(content, '\0');
-        memcpy(content->data + op->at, op->bytes, length);
+        if (length > 0)
+            memcpy(content->data + op->at, op->bytes, length);
     }
 }
 
