@@ -191,7 +191,7 @@ START_TEST(leftovers_are_cleaned_and_nothing_else)
                                              ".step-3.del-0123456789abcdef" };
     static const char *const kept[] = { ".step-3.tmp-0123", ".step-3x.tmp-0123456789abcdef",
                                         ".best.tmp-0123456789abcdef", "step-3.tmp-0123456789abcdef",
-                                        ".step-4" R, ".step-3.tmp-0123456789ABCDEF", ".hidden" };
+                                        ".step-4.old-0123456789abcdef", ".step-3.tmp-0123456789ABCDEF", ".hidden" };
     fine_context *ctx = new_context(1);
     char *folder = new_quick_folder(), *path;
 
