@@ -18,7 +18,12 @@ struct range {
     uint8_t kind;
 };
 
-enum { C = FINE__BERT_CONTROL, M = FINE__BERT_MARK, P = FINE__BERT_PUNCTUATION, R = FINE__BERT_MOVABLE };
+enum {
+    C = FINE__BERT_CONTROL,
+    M = FINE__BERT_MARK,
+    P = FINE__BERT_PUNCTUATION,
+    R = FINE__BERT_MOVABLE
+};
 
 /* From U+0080 on, in order. */
 static const struct range ranges[] = {

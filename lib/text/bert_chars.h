@@ -9,7 +9,7 @@
 
 enum fine__bert_kind {
     FINE__BERT_OTHER,
-    FINE__BERT_CONTROL,       /* removed by clean_text; U+0000 and U+FFFD too, which aren't of this kind */
+    FINE__BERT_CONTROL,       /* removed by clean_text, as are U+0000 and U+FFFD */
     FINE__BERT_MARK,          /* removed by strip_accents */
     FINE__BERT_PUNCTUATION,   /* a word of its own */
     FINE__BERT_MOVABLE        /* stays, but has a combining class, so that NFD may move it */

@@ -26,8 +26,11 @@ void fine__tokens_init(struct fine__tokens *tokens, fine_context *ctx);
 void fine__tokens_free(struct fine__tokens *tokens);
 void fine__tokens_shrink(struct fine__tokens *tokens);   /* frees the scratch, keeps the result */
 
-int fine__tokenizer_open(fine_tokenizer **out, fine_context *ctx, const struct fine__source *source); /* FINE_EIO: source has none */
-int fine__tokenizer_open_path(fine_tokenizer **out, fine_context *ctx, const char *path);              /* folder, vocab.txt or tokenizer.json */
+/* FINE_EIO: the source has none. */
+int fine__tokenizer_open(fine_tokenizer **out, fine_context *ctx,
+                         const struct fine__source *source);
+/* A folder, a vocab.txt or a tokenizer.json. */
+int fine__tokenizer_open_path(fine_tokenizer **out, fine_context *ctx, const char *path);
 fine_tokenizer *fine__tokenizer_ref(fine_tokenizer *tokenizer);
 void fine__tokenizer_unref(fine_tokenizer *tokenizer);
 int64_t fine__tokenizer_vocab_size(const fine_tokenizer *tokenizer);

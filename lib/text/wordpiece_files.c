@@ -212,7 +212,8 @@ static int
 special_token(const struct fine__parsed *parsed, const char *key, const char *fallback,
               const char **content, struct fine__added_token *token)
 {
-    static const enum fine__kept_name files[] = { FINE__TOKENIZER_CONFIG, FINE__SPECIAL_TOKENS_MAP };
+    static const enum fine__kept_name files[] = { FINE__TOKENIZER_CONFIG,
+                                                  FINE__SPECIAL_TOKENS_MAP };
 
     *token = (struct fine__added_token){ .special = true };
     *content = fallback;

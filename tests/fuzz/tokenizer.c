@@ -39,7 +39,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (nul == NULL)
             nul = end;
-        files[n].name = n > 0 ? names[n - 1] : size > 0 && data[0] == '{' ? "tokenizer.json" : "vocab.txt";
+        files[n].name = n > 0                        ? names[n - 1]
+                        : size > 0 && data[0] == '{' ? "tokenizer.json"
+                                                     : "vocab.txt";
         files[n].bytes = at;
         files[n].n_bytes = nul - at;
         if (nul == end) {

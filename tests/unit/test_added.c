@@ -49,8 +49,9 @@ add(struct finder *f, const char *content, size_t length, const char *flags)
 static void
 find(struct finder *f, const char *text, size_t start, size_t end)
 {
-    ck_assert_int_eq(fine__added_find(&f->added, f->scratch, text, start, end, &f->spans, &f->n,
-                                      &f->capacity), 0);
+    ck_assert_int_eq(
+        fine__added_find(&f->added, f->scratch, text, start, end, &f->spans, &f->n, &f->capacity),
+        0);
 }
 
 /* The spans as "start-end:token " */
@@ -78,15 +79,15 @@ START_TEST(leftmost_then_longest)
     add(&f, "abcd", 4, "");
     add(&f, "bcde", 4, "");
     add(&f, "e", 1, "");
-    add(&f, "", 0, "");      /* passed over */
-    add(&f, "ab", 2, "w");   /* the first stays */
+    add(&f, "", 0, "");    /* passed over */
+    add(&f, "ab", 2, "w"); /* the first stays */
     ck_assert_int_eq(fine__added_finish(&f.added), 0);
     ck_assert_str_eq(found(&f, "abcde"), "0-4:1 4-5:3 ");
     ck_assert_str_eq(found(&f, "abcx"), "0-2:0 ");
     ck_assert_str_eq(found(&f, "xbcdeab"), "1-5:2 5-7:0 ");
     ck_assert_str_eq(found(&f, "xabcx"), "1-3:0 ");
     ck_assert_str_eq(found(&f, ""), "");
-    find(&f, "abab", 1, 3);   /* outside isn't looked at */
+    find(&f, "abab", 1, 3); /* outside isn't looked at */
     ck_assert_int_eq(f.n, 0);
     teardown(&f);
 }
@@ -111,7 +112,7 @@ START_TEST(words_and_space)
     ck_assert_str_eq(found(&f, "_<w>"), "");
     ck_assert_str_eq(found(&f, "\xff<w>\xff"), "1-4:0 ");
     ck_assert_str_eq(found(&f, "x\xc3\xa9"), "");
-    ck_assert_str_eq(found(&f, "\xe6\x88\x91\xc3\xa9"), "");   /* a letter of three bytes */
+    ck_assert_str_eq(found(&f, "\xe6\x88\x91\xc3\xa9"), ""); /* a letter of three bytes */
     /* U+3000 and U+00A0 are space too. */
     ck_assert_str_eq(found(&f, "a\xe3\x80\x80\xc2\xa0\t<l>"), "1-10:1 ");
     ck_assert_str_eq(found(&f, "<r>\xe3\x80\x80\n<l>"), "0-7:2 7-10:1 ");
@@ -154,8 +155,8 @@ START_TEST(as_by_brute_force)
             size_t longest = 0;
 
             for (int k = 0; k < 12; k++)
-                if (lengths[k] > longest && i + lengths[k] <= n_text
-                    && memcmp(text + i, tokens[k], lengths[k]) == 0)
+                if (lengths[k] > longest && i + lengths[k] <= n_text &&
+                    memcmp(text + i, tokens[k], lengths[k]) == 0)
                     longest = lengths[k];
             if (longest > 0) {
                 ck_assert_int_lt(n, f.n);
@@ -218,11 +219,13 @@ START_TEST(the_list_keeps_the_last)
     struct fine__added_list list;
 
     fine__added_list_init(&list, ctx);
-    ck_assert_int_eq(fine__added_list_put(&list, &(struct fine__added_token){ .id = 4 }, "x", 1), 0);
-    ck_assert_int_eq(fine__added_list_put(&list, &(struct fine__added_token){ .id = 5 }, "yy", 2), 0);
-    ck_assert_int_eq(fine__added_list_put(&list, &(struct fine__added_token){ .id = 4,
-                                                                              .lstrip = true },
-                                          "x", 1), 0);
+    ck_assert_int_eq(fine__added_list_put(&list, &(struct fine__added_token){ .id = 4 }, "x", 1),
+                     0);
+    ck_assert_int_eq(fine__added_list_put(&list, &(struct fine__added_token){ .id = 5 }, "yy", 2),
+                     0);
+    ck_assert_int_eq(
+        fine__added_list_put(&list, &(struct fine__added_token){ .id = 4, .lstrip = true }, "x", 1),
+        0);
     ck_assert_int_eq(list.count, 2);
     ck_assert(list.tokens[0].lstrip);
     ck_assert_uint_eq(list.tokens[0].length, 1);

@@ -82,18 +82,21 @@ START_TEST(steps_one_by_one)
 {
     ck_assert_str_eq(normalized(0, "A\tb", 3), "A\tb: 0 1 2");
     ck_assert_str_eq(normalized(LOWER, "AbZ[", 4), "abz[: 0 1 2 3");
-    ck_assert_str_eq(normalized(CLEAN, "a\tb\x01\x7f" "c", 6), "a bc: 0 1 2 5");
+    ck_assert_str_eq(normalized(CLEAN,
+                                "a\tb\x01\x7f"
+                                "c",
+                                6),
+                     "a bc: 0 1 2 5");
     ck_assert_str_eq(normalized(CLEAN, "a\0b\xff", 4), "ab: 0 2");
     ck_assert_str_eq(normalized(CLEAN, "\xc2\x85\x0b\x0c\u2028", 7), " : 4");
-    ck_assert_str_eq(normalized(0, "\xe4\xbd", 2), "\ufffd: 0 0 0");   /* a broken character */
+    ck_assert_str_eq(normalized(0, "\xe4\xbd", 2), "\ufffd: 0 0 0"); /* a broken character */
     ck_assert_str_eq(normalized(CHINESE, "a\u6211", 4), "a \u6211 : 0 1 1 1 1 1");
     ck_assert_str_eq(normalized(STRIP, "\u00e9e\u0301", 5), "ee: 0 2");
     ck_assert_str_eq(normalized(LOWER, "\u0130", 2), "i\u0307: 0 0 0");
     ck_assert_str_eq(normalized(LOWER | STRIP, "\u0130", 2), "i: 0");
     ck_assert_str_eq(normalized(LOWER, "\u03a3\u1c89\ua7dc", 8),
                      "\u03c3\u1c8a\u019b: 0 0 2 2 2 5 5");
-    ck_assert_str_eq(normalized(STRIP, "\ud55c", 3),
-                     "\u1112\u1161\u11ab: 0 0 0 0 0 0 0 0 0");
+    ck_assert_str_eq(normalized(STRIP, "\ud55c", 3), "\u1112\u1161\u11ab: 0 0 0 0 0 0 0 0 0");
 }
 END_TEST
 
@@ -104,8 +107,7 @@ START_TEST(marks_change_places)
     ck_assert_str_eq(normalized(STRIP, "a\U0001d16d\u302e", 8),
                      "a\u302e\U0001d16d: 0 1 1 1 5 5 5 5");
     /* What isn't Mn yet in Unicode 8 doesn't move: U+1ABF (2020) has class 220. */
-    ck_assert_str_eq(normalized(STRIP, "a\u302e\u1abf", 7),
-                     "a\u302e\u1abf: 0 1 1 1 4 4 4");
+    ck_assert_str_eq(normalized(STRIP, "a\u302e\u1abf", 7), "a\u302e\u1abf: 0 1 1 1 4 4 4");
     ck_assert_str_eq(normalized(STRIP, "\u0344\u0327", 4), ":");
 }
 END_TEST
@@ -132,7 +134,7 @@ START_TEST(a_text_of_marks)
     ck_assert_int_eq(s->n_norm, sizeof text);
     ck_assert_int_eq(memcmp(s->norm + 1, "\u302e\u302e", 6), 0);
     ck_assert_int_eq(memcmp(s->norm + sizeof text - 8, "\U0001d16d\U0001d16d", 8), 0);
-    for (size_t i = 1; i < sizeof text; i++)   /* the places go forward whatever stands there */
+    for (size_t i = 1; i < sizeof text; i++) /* the places go forward whatever stands there */
         ck_assert_uint_ge(s->from[i], s->from[i - 1]);
     fine__scratch_free(s);
     free_context(ctx);
@@ -159,7 +161,7 @@ START_TEST(kinds_of_characters)
     ck_assert_int_eq(fine__bert_kind(0x5), FINE__BERT_CONTROL);
     ck_assert_int_eq(fine__bert_kind(0x9), FINE__BERT_OTHER);
     ck_assert_int_eq(fine__bert_kind(0x378), FINE__BERT_OTHER);      /* unassigned */
-    ck_assert_int_eq(fine__bert_kind(0x10fffd), FINE__BERT_CONTROL);   /* private */
+    ck_assert_int_eq(fine__bert_kind(0x10fffd), FINE__BERT_CONTROL); /* private */
     ck_assert_int_eq(fine__bert_kind(0x110000), FINE__BERT_OTHER);
     ck_assert(fine__bert_is_chinese(0x4e00) && fine__bert_is_chinese(0x2ceaf));
     ck_assert(!fine__bert_is_chinese(0x3042) && !fine__bert_is_chinese(0xac00));

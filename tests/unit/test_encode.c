@@ -52,8 +52,7 @@ START_TEST(singles_and_pairs)
     ck_assert_str_eq(shown(t, ctx, "a", "b c", 0, 0, true),
                      "2 5 3 6 7 3 / 0 0 0 1 1 1 / 0-0 0-1 0-0 0-1 2-3 0-0 / 0");
     ck_assert_str_eq(shown(t, ctx, "a", "b", 0, 0, false), "5 6 / 0 1 / 0-1 0-1 / 0");
-    ck_assert_str_eq(shown(t, ctx, "a", "", 0, 0, true),
-                     "2 5 3 3 / 0 0 0 1 / 0-0 0-1 0-0 0-0 / 0");
+    ck_assert_str_eq(shown(t, ctx, "a", "", 0, 0, true), "2 5 3 3 / 0 0 0 1 / 0-0 0-1 0-0 0-0 / 0");
     fine__tokenizer_unref(t);
     free_context(ctx);
 }
@@ -65,12 +64,18 @@ START_TEST(offsets_count_bytes_or_characters)
     fine_tokenizer *t = opened_vocab(ctx);
 
     /* é is stripped to e, which isn't there; the mark after a belongs to nothing. */
-    ck_assert_str_eq(shown(t, ctx, "\u00e9 a\u0301b \U0001f600c", NULL, 0, FINE_OFFSETS_BYTES, false),
-                     "1 5 9 1 / 0 0 0 0 / 0-2 3-4 6-7 8-13 / 0");
-    ck_assert_str_eq(shown(t, ctx, "\u00e9 a\u0301b \U0001f600c", NULL, 0, FINE_OFFSETS_CHARS, false),
-                     "1 5 9 1 / 0 0 0 0 / 0-1 2-3 4-5 6-8 / 0");
+    ck_assert_str_eq(
+        shown(t, ctx, "\u00e9 a\u0301b \U0001f600c", NULL, 0, FINE_OFFSETS_BYTES, false),
+        "1 5 9 1 / 0 0 0 0 / 0-2 3-4 6-7 8-13 / 0");
+    ck_assert_str_eq(
+        shown(t, ctx, "\u00e9 a\u0301b \U0001f600c", NULL, 0, FINE_OFFSETS_CHARS, false),
+        "1 5 9 1 / 0 0 0 0 / 0-1 2-3 4-5 6-8 / 0");
     /* Broken bytes are one character each maximal part, and are cleaned away. */
-    ck_assert_str_eq(shown(t, ctx, "\xf0\x9f\x98" "a\xff" "b", NULL, 0, FINE_OFFSETS_CHARS, false),
+    ck_assert_str_eq(shown(t, ctx,
+                           "\xf0\x9f\x98"
+                           "a\xff"
+                           "b",
+                           NULL, 0, FINE_OFFSETS_CHARS, false),
                      "5 9 / 0 0 / 1-2 3-4 / 0");
     ck_assert_str_eq(shown(t, ctx, "\xf0\x9f\x98[MASK]\xff b", NULL, 0, FINE_OFFSETS_BYTES, false),
                      "4 6 / 0 0 / 3-9 11-12 / 0");
@@ -84,14 +89,17 @@ START_TEST(longest_loses_first)
     fine_context *ctx = new_context(1);
     fine_tokenizer *t = opened_vocab(ctx);
 
-    ck_assert_str_eq(shown(t, ctx, "a b c", NULL, 4, 0, true), "2 5 6 3 / 0 0 0 0 / 0-0 0-1 2-3 0-0 / 1");
+    ck_assert_str_eq(shown(t, ctx, "a b c", NULL, 4, 0, true),
+                     "2 5 6 3 / 0 0 0 0 / 0-0 0-1 2-3 0-0 / 1");
     ck_assert_str_eq(shown(t, ctx, "a b c", NULL, 2, 0, true), "2 3 / 0 0 / 0-0 0-0 / 3");
     ck_assert_str_eq(shown(t, ctx, "a b c", NULL, 2, 0, false), "5 6 / 0 0 / 0-1 2-3 / 1");
     ck_assert_str_eq(shown(t, ctx, "a", "b b b b", 6, 0, true),
                      "2 5 3 6 6 3 / 0 0 0 1 1 1 / 0-0 0-1 0-0 0-1 2-3 0-0 / 2");
     /* Both are too long: the odd id goes to the longer, or to the second. */
-    ck_assert_str_eq(shown(t, ctx, "a a a a", "b b b", 3, 0, false), "5 5 6 / 0 0 1 / 0-1 2-3 0-1 / 4");
-    ck_assert_str_eq(shown(t, ctx, "a a a", "b b b", 3, 0, false), "5 6 6 / 0 1 1 / 0-1 0-1 2-3 / 3");
+    ck_assert_str_eq(shown(t, ctx, "a a a a", "b b b", 3, 0, false),
+                     "5 5 6 / 0 0 1 / 0-1 2-3 0-1 / 4");
+    ck_assert_str_eq(shown(t, ctx, "a a a", "b b b", 3, 0, false),
+                     "5 6 6 / 0 1 1 / 0-1 0-1 2-3 / 3");
     ck_assert_str_eq(shown(t, ctx, "a", "b", 3, 0, true), "2 3 3 / 0 0 1 / 0-0 0-0 0-0 / 2");
     fine__tokenizer_unref(t);
     free_context(ctx);
@@ -128,12 +136,13 @@ START_TEST(steady_state_allocates_nothing)
     int64_t before;
 
     fine__tokens_init(&tokens, ctx);
-    ck_assert_int_eq(fine__tokenizer_encode(t, &tokens, text, strlen(text), text, strlen(text), 0, 0,
-                                            true), 0);
+    ck_assert_int_eq(
+        fine__tokenizer_encode(t, &tokens, text, strlen(text), text, strlen(text), 0, 0, true), 0);
     before = fine_context_allocations(ctx);
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(fine__tokenizer_encode(t, &tokens, text, strlen(text) - (size_t)i, text,
-                                                strlen(text), i > 5 ? 7 : 0, i % 2, true), 0);
+                                                strlen(text), i > 5 ? 7 : 0, i % 2, true),
+                         0);
     ck_assert_int_eq(fine_context_allocations(ctx), before);
     fine__tokens_free(&tokens);
     fine__tokenizer_unref(t);
@@ -150,8 +159,9 @@ seconds(const fine_tokenizer *t, struct fine__tokens *tokens, const char *text, 
         const clock_t begin = clock();
         double took;
 
-        ck_assert_int_eq(fine__tokenizer_encode(t, tokens, text, length, NULL, 0, 0,
-                                                FINE_OFFSETS_CHARS, true), 0);
+        ck_assert_int_eq(
+            fine__tokenizer_encode(t, tokens, text, length, NULL, 0, 0, FINE_OFFSETS_CHARS, true),
+            0);
         took = (double)(clock() - begin) / CLOCKS_PER_SEC;
         if (took < best)
             best = took;
@@ -164,8 +174,24 @@ seconds(const fine_tokenizer *t, struct fine__tokens *tokens, const char *text, 
 START_TEST(time_is_linear)
 {
     static const char *const units[] = {
-        "a", "abc", "]", "[SEP]", "[SEP", "a ", ". ", "\u6211", "\u0301", "\u0301\u0323",
-        "\U0001d16d\u302e", "\xff", "\xf0\x9f\x98", "\u00e9", "\t", " ", "\u3000", "a\u0301",
+        "a",
+        "abc",
+        "]",
+        "[SEP]",
+        "[SEP",
+        "a ",
+        ". ",
+        "\u6211",
+        "\u0301",
+        "\u0301\u0323",
+        "\U0001d16d\u302e",
+        "\xff",
+        "\xf0\x9f\x98",
+        "\u00e9",
+        "\t",
+        " ",
+        "\u3000",
+        "a\u0301",
     };
     enum { N = 1 << 18 };
     char *text = malloc(N);
@@ -215,7 +241,7 @@ START_TEST(every_allocation_fails)
         ck_assert(rc == 0 || rc == FINE_ENOMEM);
         done = f.calls < at;
         ck_assert(rc == (done ? 0 : FINE_ENOMEM));
-        f.fail_at = 0;   /* and then it works */
+        f.fail_at = 0; /* and then it works */
         ck_assert_int_eq(fine__tokenizer_encode(t, &tokens, "a", 1, NULL, 0, 0, 0, true), 0);
         ck_assert_int_eq(tokens.count, 3);
         fine__tokens_free(&tokens);
@@ -251,7 +277,7 @@ START_TEST(public_calls)
     ck_assert_int_eq(fine_tokenizer_vocab_size(t), 12);
     ck_assert_str_eq(fine_tokenizer_piece(t, 8), "##a");
     ck_assert_ptr_null(fine_tokenizer_piece(t, 12));
-    fine_tokenizer_free(t);   /* the encoding lives on */
+    fine_tokenizer_free(t); /* the encoding lives on */
     ck_assert_int_eq(fine_encoding_count(e), 3);
     fine_encoding_free(e);
 

@@ -33,12 +33,12 @@ shown(const struct fine__template *t)
     return out;
 }
 
-#define SPECIAL                                                                                    \
-    "\"special_tokens\": {\"[CLS]\": {\"id\": \"[CLS]\", \"ids\": [101, 7], \"tokens\": []},"      \
+#define SPECIAL \
+    "\"special_tokens\": {\"[CLS]\": {\"id\": \"[CLS]\", \"ids\": [101, 7], \"tokens\": []}," \
     "\"[SEP]\": {\"id\": \"[SEP]\", \"ids\": [102], \"tokens\": [\"[SEP]\"]}}}"
 #define SINGLE_A "\"single\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}],"
-#define PAIR_AB                                                                                    \
-    "\"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}},"                                  \
+#define PAIR_AB \
+    "\"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}," \
     "{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}],"
 
 START_TEST(processors)
@@ -48,7 +48,8 @@ START_TEST(processors)
 
     ck_assert_int_eq(read_text(&single, &pair, ctx,
                                "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 102],"
-                               "\"cls\": [\"[CLS]\", 101]}"), 0);
+                               "\"cls\": [\"[CLS]\", 101]}"),
+                     0);
     ck_assert_str_eq(shown(&single), "101.0 A.0 102.0 ");
     ck_assert_str_eq(shown(&pair), "101.0 A.0 102.0 B.1 102.1 ");
     ck_assert_int_eq(single.n_added, 2);
@@ -60,7 +61,8 @@ START_TEST(processors)
                                "{\"Sequence\": {\"id\": \"A\", \"type_id\": 2}}],"
                                "\"pair\": [{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}},"
                                "{\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 4}},"
-                               "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}]," SPECIAL), 0);
+                               "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}]," SPECIAL),
+                     0);
     ck_assert_str_eq(shown(&single), "101.3 7.3 A.2 ");
     ck_assert_str_eq(shown(&pair), "B.1 102.4 A.0 ");
     ck_assert_int_eq(read_text(&single, &pair, ctx, "null"), 0);
@@ -88,16 +90,22 @@ START_TEST(broken_processors)
         { "{\"type\": \"TemplateProcessing\", \"single\": [], " PAIR_AB SPECIAL, FINE_EFORMAT,
           "'single' must use the text 'A'" },
         { "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"B\", "
-          "\"type_id\": 0}}], " PAIR_AB SPECIAL, FINE_EFORMAT, "'single' has no text 'B'" },
+          "\"type_id\": 0}}], " PAIR_AB SPECIAL,
+          FINE_EFORMAT, "'single' has no text 'B'" },
         { "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\", "
-          "\"type_id\": 0}}], " PAIR_AB SPECIAL, FINE_EFORMAT, "uses 'x'" },
+          "\"type_id\": 0}}], " PAIR_AB SPECIAL,
+          FINE_EFORMAT, "uses 'x'" },
         { "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"A\", "
-          "\"type_id\": -1}}], " PAIR_AB SPECIAL, FINE_EFORMAT, "item 0 of 'single'" },
-        { "{\"type\": \"TemplateProcessing\", " SINGLE_A "\"pair\": [{\"Sequence\": {\"id\": \"A\", "
+          "\"type_id\": -1}}], " PAIR_AB SPECIAL,
+          FINE_EFORMAT, "item 0 of 'single'" },
+        { "{\"type\": \"TemplateProcessing\", " SINGLE_A
+          "\"pair\": [{\"Sequence\": {\"id\": \"A\", "
           "\"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}]," SPECIAL,
           FINE_EUNSUPPORTED, "twice" },
-        { "{\"type\": \"TemplateProcessing\", " SINGLE_A "\"pair\": [{\"Sequence\": {\"id\": \"A\", "
-          "\"type_id\": 0}}]," SPECIAL, FINE_EFORMAT, "must use the texts 'A' and 'B'" },
+        { "{\"type\": \"TemplateProcessing\", " SINGLE_A
+          "\"pair\": [{\"Sequence\": {\"id\": \"A\", "
+          "\"type_id\": 0}}]," SPECIAL,
+          FINE_EFORMAT, "must use the texts 'A' and 'B'" },
         { "{\"type\": \"TemplateProcessing\", " SINGLE_A "\"pair\": [7]," SPECIAL, FINE_EFORMAT,
           "item 0 of 'pair'" },
     };

@@ -4,9 +4,11 @@
 #include "text_helpers.h"
 
 #define VOCAB "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncaf\u00e9\ncafe\n"
-#define MODEL "\"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"vocab\": "          \
+#define MODEL \
+    "\"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"vocab\": " \
     "{\"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"the\": 5, \"The\": 6}}"
-#define BERT "\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": false},"               \
+#define BERT \
+    "\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": false}," \
     "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}"
 
 static void
@@ -28,8 +30,11 @@ START_TEST(a_vocabulary_alone)
     ck_assert_str_eq(pieces_of(t, ctx, "the[MASK] [mask]"), "the|[MASK]|[UNK]|[UNK]|[UNK]");
     fine__tokenizer_unref(t);
     /* Byte order mark, CRLF, trailing space, duplicates, blank lines. */
-    t = opened_texts(ctx, (const char *const[]){
-        "vocab.txt", "\xef\xbb\xbf[UNK]\r\n[CLS] \t\r\n[SEP]\u3000\r\nthe\r\n\r\nthe\r\n \n\n\n", NULL });
+    t = opened_texts(
+        ctx,
+        (const char *const[]){
+            "vocab.txt",
+            "\xef\xbb\xbf[UNK]\r\n[CLS] \t\r\n[SEP]\u3000\r\nthe\r\n\r\nthe\r\n \n\n\n", NULL });
     ck_assert_int_eq(fine__tokenizer_vocab_size(t), 6);
     ck_assert_str_eq(fine__tokenizer_piece(t, 0), "[UNK]");
     ck_assert_str_eq(fine__tokenizer_piece(t, 2), "[SEP]");
@@ -54,20 +59,24 @@ START_TEST(what_the_configuration_says)
                                                  "{\"do_lower_case\": false}", NULL });
     ck_assert_str_eq(pieces_of(t, ctx, "The caf\u00e9"), "The|caf\u00e9");
     fine__tokenizer_unref(t);
-    t = opened_texts(ctx, (const char *const[]){
-        "vocab.txt", VOCAB, "tokenizer_config.json",
-        "{\"do_lower_case\": true, \"strip_accents\": false, \"tokenize_chinese_chars\": false}", NULL });
+    t = opened_texts(ctx, (const char *const[]){ "vocab.txt", VOCAB, "tokenizer_config.json",
+                                                 "{\"do_lower_case\": true, \"strip_accents\": "
+                                                 "false, \"tokenize_chinese_chars\": false}",
+                                                 NULL });
     ck_assert_str_eq(pieces_of(t, ctx, "The CAF\u00c9 \u6211\u6211"), "the|caf\u00e9|[UNK]");
     fine__tokenizer_unref(t);
-    t = opened_texts(ctx, (const char *const[]){
-        "vocab.txt", "<s>\n</s>\n<unk>\n<mask>\nx\n", "tokenizer_config.json",
-        "{\"cls_token\": \"<s>\", \"unk_token\": null, \"mask_token\": {\"__type\": \"AddedToken\", "
-        "\"content\": \"<mask>\", \"lstrip\": true, \"rstrip\": false, \"normalized\": false, "
-        "\"single_word\": false}, \"added_tokens_decoder\": {\"5\": {\"content\": \"<new>\", "
-        "\"special\": true}, \"6\": {\"content\": \"Yes\", \"special\": false}}}",
-        "special_tokens_map.json",
-        "{\"cls_token\": \"[other]\", \"sep_token\": \"</s>\", \"unk_token\": \"<unk>\"}",
-        "added_tokens.json", "{\"<new>\": 5, \"<more>\": 7}", NULL });
+    t = opened_texts(
+        ctx,
+        (const char *const[]){
+            "vocab.txt", "<s>\n</s>\n<unk>\n<mask>\nx\n", "tokenizer_config.json",
+            "{\"cls_token\": \"<s>\", \"unk_token\": null, \"mask_token\": {\"__type\": "
+            "\"AddedToken\", "
+            "\"content\": \"<mask>\", \"lstrip\": true, \"rstrip\": false, \"normalized\": false, "
+            "\"single_word\": false}, \"added_tokens_decoder\": {\"5\": {\"content\": \"<new>\", "
+            "\"special\": true}, \"6\": {\"content\": \"Yes\", \"special\": false}}}",
+            "special_tokens_map.json",
+            "{\"cls_token\": \"[other]\", \"sep_token\": \"</s>\", \"unk_token\": \"<unk>\"}",
+            "added_tokens.json", "{\"<new>\": 5, \"<more>\": 7}", NULL });
     ck_assert_str_eq(pieces_of(t, ctx, "x <mask><new>yes YES <more><s>"),
                      "x|<mask>|<new>|Yes|Yes|<more>|<s>");
     ck_assert_int_eq(fine__tokenizer_vocab_size(t), 8);
@@ -96,7 +105,8 @@ START_TEST(tokenizer_json_goes_first)
     t = opened_texts(ctx, (const char *const[]){ "tokenizer.json", "{" MODEL "," BERT "}",
                                                  "tokenizer_config.json",
                                                  "{\"do_lower_case\": true, \"tokenizer_class\": "
-                                                 "\"PreTrainedTokenizerFast\"}", NULL });
+                                                 "\"PreTrainedTokenizerFast\"}",
+                                                 NULL });
     ck_assert_str_eq(pieces_of(t, ctx, "The the"), "The|the");
     fine__tokenizer_unref(t);
     free_context(ctx);
@@ -106,26 +116,28 @@ END_TEST
 START_TEST(added_tokens_of_tokenizer_json)
 {
     fine_context *ctx = new_context(1);
-    fine_tokenizer *t = opened_json(ctx, "{" MODEL "," BERT ", \"truncation\": {\"max_length\": 1}, "
-        "\"padding\": 7, \"added_tokens\": ["
-        "{\"id\": 3, \"content\": \"[SEP]\", \"special\": true, \"normalized\": false},"
-        "{\"id\": 99, \"content\": \"<n>\", \"special\": false},"   /* gets 5: five pieces */
-        "{\"id\": 100, \"content\": \"\", \"special\": false},"
-        "{\"id\": 6, \"content\": \"<m>\", \"special\": true, \"lstrip\": true},"
-        "{\"id\": 3, \"content\": \"[SEP]\", \"special\": true, \"rstrip\": true}]}");
+    fine_tokenizer *t = opened_json(
+        ctx, "{" MODEL "," BERT ", \"truncation\": {\"max_length\": 1}, "
+             "\"padding\": 7, \"added_tokens\": ["
+             "{\"id\": 3, \"content\": \"[SEP]\", \"special\": true, \"normalized\": false},"
+             "{\"id\": 99, \"content\": \"<n>\", \"special\": false}," /* gets 5: five pieces */
+             "{\"id\": 100, \"content\": \"\", \"special\": false},"
+             "{\"id\": 6, \"content\": \"<m>\", \"special\": true, \"lstrip\": true},"
+             "{\"id\": 3, \"content\": \"[SEP]\", \"special\": true, \"rstrip\": true}]}");
     struct fine__tokens tokens;
 
     ck_assert_str_eq(fine__tokenizer_piece(t, 5), "<n>");
     ck_assert_str_eq(fine__tokenizer_piece(t, 6), "<m>");
     fine__tokens_init(&tokens, ctx);
-    ck_assert_int_eq(fine__tokenizer_encode(t, &tokens, "[SEP] <n> <m>", 13, NULL, 0, 0, 0, true), 0);
+    ck_assert_int_eq(fine__tokenizer_encode(t, &tokens, "[SEP] <n> <m>", 13, NULL, 0, 0, 0, true),
+                     0);
     ck_assert_int_eq(tokens.count, 3);
     ck_assert_int_eq(tokens.ids[0], 3);
     ck_assert_int_eq(tokens.ids[1], 5);
     ck_assert_int_eq(tokens.ids[2], 6);
-    ck_assert_int_eq(tokens.offsets[1], 6);    /* rstrip */
+    ck_assert_int_eq(tokens.offsets[1], 6); /* rstrip */
     ck_assert_int_eq(tokens.offsets[2], 6);
-    ck_assert_int_eq(tokens.offsets[4], 9);    /* lstrip */
+    ck_assert_int_eq(tokens.offsets[4], 9); /* lstrip */
     fine__tokens_free(&tokens);
     fine__tokenizer_unref(t);
     free_context(ctx);
@@ -145,60 +157,89 @@ START_TEST(broken_files)
         { FINE_EFORMAT, "vocab.txt:2: not UTF-8", { "vocab.txt", "a\nb\xff\n" } },
         { FINE_EFORMAT, "lacks the unknown token '[UNK]'", { "vocab.txt", "[CLS]\n[SEP]\n" } },
         { FINE_EFORMAT, "lacks the cls_token '[CLS]'", { "vocab.txt", "[UNK]\n[SEP]\n" } },
-        { FINE_EFORMAT, "lacks the sep_token 'x'",
+        { FINE_EFORMAT,
+          "lacks the sep_token 'x'",
           { "vocab.txt", "[UNK]\n[CLS]\n", "tokenizer_config.json", "{\"sep_token\": \"x\"}" } },
-        { FINE_EFORMAT, "'sep_token' must be",
+        { FINE_EFORMAT,
+          "'sep_token' must be",
           { "vocab.txt", VOCAB, "tokenizer_config.json", "{\"sep_token\": 1}" } },
-        { FINE_EFORMAT, "'do_lower_case' must be true or false",
+        { FINE_EFORMAT,
+          "'do_lower_case' must be true or false",
           { "vocab.txt", VOCAB, "tokenizer_config.json", "{\"do_lower_case\": 1}" } },
-        { FINE_EFORMAT, "'strip_accents' must be",
+        { FINE_EFORMAT,
+          "'strip_accents' must be",
           { "vocab.txt", VOCAB, "tokenizer_config.json", "{\"strip_accents\": \"yes\"}" } },
-        { FINE_EFORMAT, "added_tokens_decoder: 'x'",
+        { FINE_EFORMAT,
+          "added_tokens_decoder: 'x'",
           { "vocab.txt", VOCAB, "tokenizer_config.json",
             "{\"added_tokens_decoder\": {\"x\": {\"content\": \"y\"}}}" } },
-        { FINE_EFORMAT, "the id of the added token 'y'",
+        { FINE_EFORMAT,
+          "the id of the added token 'y'",
           { "vocab.txt", VOCAB, "added_tokens.json", "{\"y\": -2}" } },
-        { FINE_EFORMAT, "tokenizer_config.json:1",
+        { FINE_EFORMAT,
+          "tokenizer_config.json:1",
           { "vocab.txt", VOCAB, "tokenizer_config.json", "{" } },
         { FINE_EFORMAT, "tokenizer.json:1", { "tokenizer.json", "[" } },
         { FINE_EFORMAT, "'model' must be an object", { "tokenizer.json", "{}" } },
         { FINE_EFORMAT, "'model' must be an object", { "tokenizer.json", "[1, 2]" } },
-        { FINE_EUNSUPPORTED, "the model 'Unigram' isn't supported",
+        { FINE_EUNSUPPORTED,
+          "the model 'Unigram' isn't supported",
           { "tokenizer.json", "{\"model\": {\"type\": \"Unigram\"}}" } },
-        { FINE_EUNSUPPORTED, "the model 'BPE' isn't supported",
+        { FINE_EUNSUPPORTED,
+          "the model 'BPE' isn't supported",
           { "tokenizer.json", "{\"model\": {\"merges\": [], \"vocab\": {}}}" } },
-        { FINE_EFORMAT, "'vocab' must be an object",
+        { FINE_EFORMAT,
+          "'vocab' must be an object",
           { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": []}}" } },
-        { FINE_EFORMAT, "'vocab' must be an object",
+        { FINE_EFORMAT,
+          "'vocab' must be an object",
           { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {}}}" } },
-        { FINE_EFORMAT, "the id of 'a'",
+        { FINE_EFORMAT,
+          "the id of 'a'",
           { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": -1}}}" } },
-        { FINE_EFORMAT, "the id of 'a'",
-          { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 2147483647}}}" } },
-        { FINE_EFORMAT, "the id of 'a'",
-          { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": \"1\"}}}" } },
-        { FINE_EFORMAT, "lacks the unknown token",
+        { FINE_EFORMAT,
+          "the id of 'a'",
+          { "tokenizer.json",
+            "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 2147483647}}}" } },
+        { FINE_EFORMAT,
+          "the id of 'a'",
+          { "tokenizer.json",
+            "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": \"1\"}}}" } },
+        { FINE_EFORMAT,
+          "lacks the unknown token",
           { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 1}}}" } },
-        { FINE_EFORMAT, "'max_input_chars_per_word' must be",
+        { FINE_EFORMAT,
+          "'max_input_chars_per_word' must be",
           { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", "
                               "\"max_input_chars_per_word\": 1000000000}}" } },
-        { FINE_EFORMAT, "'unk_token' must be a string",
+        { FINE_EFORMAT,
+          "'unk_token' must be a string",
           { "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"unk_token\": 1}}" } },
-        { FINE_EUNSUPPORTED, "the normalizer 'Replace' isn't supported",
+        { FINE_EUNSUPPORTED,
+          "the normalizer 'Replace' isn't supported",
           { "tokenizer.json", "{\"normalizer\": {\"type\": \"Replace\"}," MODEL "}" } },
-        { FINE_EFORMAT, "normalizer: 'type'", { "tokenizer.json", "{\"normalizer\": {}," MODEL "}" } },
-        { FINE_EFORMAT, "'clean_text' must be",
+        { FINE_EFORMAT,
+          "normalizer: 'type'",
+          { "tokenizer.json", "{\"normalizer\": {}," MODEL "}" } },
+        { FINE_EFORMAT,
+          "'clean_text' must be",
           { "tokenizer.json",
             "{\"normalizer\": {\"type\": \"BertNormalizer\", \"clean_text\": 0}," MODEL "}" } },
-        { FINE_EUNSUPPORTED, "the pre_tokenizer 'Split' isn't supported",
+        { FINE_EUNSUPPORTED,
+          "the pre_tokenizer 'Split' isn't supported",
           { "tokenizer.json", "{\"pre_tokenizer\": {\"type\": \"Split\"}," MODEL "}" } },
-        { FINE_EUNSUPPORTED, "post_processor 'X'",
+        { FINE_EUNSUPPORTED,
+          "post_processor 'X'",
           { "tokenizer.json", "{\"post_processor\": {\"type\": \"X\"}," MODEL "}" } },
-        { FINE_EFORMAT, "'added_tokens' must be a list",
+        { FINE_EFORMAT,
+          "'added_tokens' must be a list",
           { "tokenizer.json", "{\"added_tokens\": 7," MODEL "}" } },
-        { FINE_EFORMAT, "added_tokens: item 1",
-          { "tokenizer.json", "{\"added_tokens\": [{\"id\": 1, \"content\": \"x\"}, {\"id\": 1}]," MODEL "}" } },
-        { FINE_EFORMAT, "'lstrip' of an added token",
+        { FINE_EFORMAT,
+          "added_tokens: item 1",
+          { "tokenizer.json",
+            "{\"added_tokens\": [{\"id\": 1, \"content\": \"x\"}, {\"id\": 1}]," MODEL "}" } },
+        { FINE_EFORMAT,
+          "'lstrip' of an added token",
           { "tokenizer.json",
             "{\"added_tokens\": [{\"id\": 1, \"content\": \"x\", \"lstrip\": null}]," MODEL "}" } },
     };
@@ -232,7 +273,7 @@ START_TEST(folders_and_single_files)
     ck_assert_str_eq(pieces_of(t, ctx, "The"), "The");
     fine_tokenizer_free(t);
     snprintf(path, sizeof path, "%s/vocab.txt", folder);
-    ck_assert_int_eq(fine_tokenizer_open(&t, ctx, path), 0);   /* the file alone: uncased */
+    ck_assert_int_eq(fine_tokenizer_open(&t, ctx, path), 0); /* the file alone: uncased */
     ck_assert_str_eq(pieces_of(t, ctx, "The"), "the");
     fine_tokenizer_free(t);
     write_text(ctx, folder, "any.json", "{" MODEL "," BERT "}");
@@ -266,8 +307,14 @@ same_file(fine_context *ctx, const char *folder, const char *name, const char *t
 START_TEST(saving_is_to_the_byte)
 {
     static const char *const texts[] = {
-        "vocab.txt", "\xef\xbb\xbf" VOCAB "\r\n\n", "tokenizer.json", " {" MODEL "," BERT "}\n\n",
-        "tokenizer_config.json", "{ \"do_lower_case\" :false }", "special_tokens_map.json", "not read",
+        "vocab.txt",
+        "\xef\xbb\xbf" VOCAB "\r\n\n",
+        "tokenizer.json",
+        " {" MODEL "," BERT "}\n\n",
+        "tokenizer_config.json",
+        "{ \"do_lower_case\" :false }",
+        "special_tokens_map.json",
+        "not read",
         NULL,
     };
     fine_context *ctx = new_context(1);
@@ -296,7 +343,7 @@ START_TEST(shared_by_references)
 
     ck_assert_ptr_eq(fine__tokenizer_ref(t), t);
     fine__tokenizer_unref(t);
-    fine_context_free(ctx);   /* the tokenizer holds it */
+    fine_context_free(ctx); /* the tokenizer holds it */
     ck_assert_int_eq(fine__tokenizer_vocab_size(t), 9);
     fine__tokenizer_unref(t);
     ck_assert_ptr_null(fine__tokenizer_ref(NULL));
@@ -309,9 +356,11 @@ START_TEST(every_allocation_fails)
 {
     static const char *const forms[][7] = {
         { "tokenizer.json",
-          "{" MODEL "," BERT ", \"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"\", 2], "
+          "{" MODEL "," BERT
+          ", \"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"\", 2], "
           "\"sep\": [\"\", 3]}, \"added_tokens\": [{\"id\": 3, \"content\": \"[SEP]\"}, "
-          "{\"id\": 7, \"content\": \"\u00e9\", \"normalized\": true}]}", NULL },
+          "{\"id\": 7, \"content\": \"\u00e9\", \"normalized\": true}]}",
+          NULL },
         { "vocab.txt", VOCAB, "tokenizer_config.json", "{\"do_lower_case\": true}",
           "added_tokens.json", "{\"x\": 9}", NULL },
     };

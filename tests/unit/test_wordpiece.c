@@ -3,8 +3,10 @@
 #include "base/json.h"
 #include "text_helpers.h"
 
-#define MODEL(vocab) "{\"model\": {\"type\": \"WordPiece\", \"vocab\": " vocab "}," \
-    "\"normalizer\": {\"type\": \"BertNormalizer\"}, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}"
+#define MODEL(vocab) \
+    "{\"model\": {\"type\": \"WordPiece\", \"vocab\": " vocab "}," \
+    "\"normalizer\": {\"type\": \"BertNormalizer\"}, \"pre_tokenizer\": {\"type\": " \
+    "\"BertPreTokenizer\"}}"
 
 START_TEST(longest_first)
 {
@@ -27,8 +29,9 @@ START_TEST(limits_and_prefixes)
 {
     fine_context *ctx = new_context(1);
     fine_tokenizer *t = opened_json(
-        ctx, "{\"model\": {\"unk_token\": \"?\", \"continuing_subword_prefix\": \"\","
-             "\"max_input_chars_per_word\": 4, \"vocab\": {\"?\": 5, \"a\": 0, \"\u00e9\u00e9\": 9}}}");
+        ctx,
+        "{\"model\": {\"unk_token\": \"?\", \"continuing_subword_prefix\": \"\","
+        "\"max_input_chars_per_word\": 4, \"vocab\": {\"?\": 5, \"a\": 0, \"\u00e9\u00e9\": 9}}}");
 
     /* No normalizer and no pre-tokenizer: the text is one word. */
     ck_assert_str_eq(pieces_of(t, ctx, "aa\u00e9\u00e9"), "a|a|\u00e9\u00e9");
@@ -89,8 +92,8 @@ same_offsets(const struct fine__json *expected, const struct fine__tokens *token
 {
     ck_assert_int_eq(fine__json_count(expected), tokens->count);
     for (int64_t i = 0; i < 2 * tokens->count; i++)
-        ck_assert_msg(fine__json_int(fine__json_at(fine__json_at(expected, i / 2), i % 2), -1)
-                          == tokens->offsets[i],
+        ck_assert_msg(fine__json_int(fine__json_at(fine__json_at(expected, i / 2), i % 2), -1) ==
+                          tokens->offsets[i],
                       "case %lld: offset %lld is %lld", (long long)n, (long long)i,
                       (long long)tokens->offsets[i]);
 }
@@ -106,7 +109,8 @@ START_TEST(committed_golden)
     const char *at_tokenizer, *at_case;
     int64_t n = 0, current = -1;
 
-    ck_assert(read_whole(&tokenizers, ctx, SOURCE_ROOT "/tests/golden/tokenizers/tokenizers.jsonl"));
+    ck_assert(
+        read_whole(&tokenizers, ctx, SOURCE_ROOT "/tests/golden/tokenizers/tokenizers.jsonl"));
     ck_assert(read_whole(&cases, ctx, SOURCE_ROOT "/tests/golden/tokenizers/cases.jsonl"));
     at_tokenizer = tokenizers.data;
     at_case = cases.data;
@@ -128,7 +132,8 @@ START_TEST(committed_golden)
         ck_assert_int_eq(fine__tokenizer_encode(t, &tokens, text, length, pair, pair_length,
                                                 fine__json_int(fine__json_at(line, 3), 0),
                                                 FINE_OFFSETS_CHARS,
-                                                fine__json_bool(fine__json_at(line, 4), false)), 0);
+                                                fine__json_bool(fine__json_at(line, 4), false)),
+                         0);
         same_ids(fine__json_at(line, 5), tokens.ids, tokens.count, "id", n);
         same_ids(fine__json_at(line, 6), tokens.types, tokens.count, "type", n);
         same_offsets(fine__json_at(line, 7), &tokens, n);
@@ -147,8 +152,8 @@ static void
 check_shared(fine_context *ctx, const struct fine__buf *cases, const char *vocab,
              const char *config, const char *key)
 {
-    fine_tokenizer *t = opened_texts(ctx, (const char *const[]){
-        "vocab.txt", vocab, "tokenizer_config.json", config, NULL });
+    fine_tokenizer *t = opened_texts(
+        ctx, (const char *const[]){ "vocab.txt", vocab, "tokenizer_config.json", config, NULL });
     struct fine__tokens tokens;
     struct fine__json *line;
     const char *at = cases->data;
@@ -160,15 +165,16 @@ check_shared(fine_context *ctx, const struct fine__buf *cases, const char *vocab
         const char *end = strchr(at, '\n'), *nul = strstr(at, "\\u0000"), *text;
         size_t length;
 
-        if (nul != NULL && nul < end) {   /* our reader of JSON refuses it */
+        if (nul != NULL && nul < end) { /* our reader of JSON refuses it */
             at = end + 1;
             continue;
         }
         line = next_line(ctx, &at);
         ck_assert_ptr_nonnull(line);
         text = fine__json_string(fine__json_get(line, "text"), &length);
-        ck_assert_int_eq(fine__tokenizer_encode(t, &tokens, text, length, NULL, 0, 0,
-                                                FINE_OFFSETS_CHARS, true), 0);
+        ck_assert_int_eq(
+            fine__tokenizer_encode(t, &tokens, text, length, NULL, 0, 0, FINE_OFFSETS_CHARS, true),
+            0);
         same_ids(fine__json_get(line, key), tokens.ids, tokens.count, "id", n);
         snprintf(offsets, sizeof offsets, "offsets_%s", key);
         if (fine__json_get(line, offsets) != NULL)
@@ -188,8 +194,8 @@ START_TEST(shared_golden)
     struct fine__buf cases, vocab;
 
     if (read_whole(&cases, ctx, path)) {
-        ck_assert(read_whole(&vocab, ctx,
-                             SOURCE_ROOT "/../shared/vectors/tokenizers/bert-vocab.txt"));
+        ck_assert(
+            read_whole(&vocab, ctx, SOURCE_ROOT "/../shared/vectors/tokenizers/bert-vocab.txt"));
         check_shared(ctx, &cases, vocab.data, "{}", "bert_uncased");
         check_shared(ctx, &cases, vocab.data, "{\"do_lower_case\": false}", "bert_cased");
         fine__buf_free(&vocab);
