@@ -17,7 +17,9 @@ fine_tensors_open(fine_tensors **out, fine_context *context, const char *path)
 {
     if (out == NULL || context == NULL || path == NULL)
         return fine__fail(FINE_EINVAL, "fine_tensors_open: %s is NULL",
-                          out == NULL ? "out" : context == NULL ? "context" : "path");
+                          out == NULL       ? "out"
+                          : context == NULL ? "context"
+                                            : "path");
     return fine__tensors_read(out, context, path);
 }
 
@@ -70,8 +72,10 @@ fine_tensors_put(fine_tensors *tensors, const char *name, int32_t type, int64_t 
         return fine__fail(FINE_EINVAL, "fine_tensors_put: %s is NULL",
                           tensors == NULL ? "tensors" : "name");
     if (n_dims < 0 || n_dims > FINE__TENSOR_DIMS)
-        return fine__fail(FINE_EINVAL, "fine_tensors_put: '%s' has %lld dimensions; 0 to %d are "
-                          "possible", name, (long long)n_dims, FINE__TENSOR_DIMS);
+        return fine__fail(FINE_EINVAL,
+                          "fine_tensors_put: '%s' has %lld dimensions; 0 to %d are "
+                          "possible",
+                          name, (long long)n_dims, FINE__TENSOR_DIMS);
     if (n_dims > 0 && shape == NULL)
         return fine__fail(FINE_EINVAL, "fine_tensors_put: shape is NULL");
     return fine__tensors_put(tensors, name, type, n_dims, shape, data, NULL);

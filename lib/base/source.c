@@ -15,9 +15,9 @@ enum { MAX_NAME = 255 };
 
 struct fine__source {
     fine_context *ctx;
-    char *folder;                             /* NULL: in memory */
-    char *scratch;                            /* room for any allowed path: asking can't fail */
-    struct fine_memory_file *files;           /* their names stand in the map */
+    char *folder;                   /* NULL: in memory */
+    char *scratch;                  /* room for any allowed path: asking can't fail */
+    struct fine_memory_file *files; /* their names stand in the map */
     int64_t n_files;
     struct fine__map names;
 };
@@ -25,8 +25,8 @@ struct fine__source {
 bool
 fine__name_is_plain(const char *name)
 {
-    return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL
-        && strlen(name) <= MAX_NAME;
+    return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL &&
+           strlen(name) <= MAX_NAME;
 }
 
 static bool
@@ -100,10 +100,9 @@ fine__source_open_memory(struct fine__source **out, fine_context *ctx,
     for (int64_t i = 0; rc == 0 && i < n_files; i++) {
         const char *name = files[i].name;
 
-        if (name == NULL || files[i].n_bytes < 0
-            || (files[i].bytes == NULL && files[i].n_bytes > 0)) {
-            rc = fine__fail(FINE_EINVAL, "memory: file %lld has no name or no bytes",
-                            (long long)i);
+        if (name == NULL || files[i].n_bytes < 0 ||
+            (files[i].bytes == NULL && files[i].n_bytes > 0)) {
+            rc = fine__fail(FINE_EINVAL, "memory: file %lld has no name or no bytes", (long long)i);
             break;
         }
         if (!is_allowed(name)) {
@@ -177,8 +176,8 @@ fine__source_read(const struct fine__source *source, const char *name, int64_t m
         return refuse(source, name);
     if (source->folder != NULL) {
         char *path = fine__path_join(source->ctx, source->folder, name);
-        const int rc = path == NULL ? FINE_ENOMEM
-                                    : fine__file_read(source->ctx, path, max_bytes, out);
+        const int rc =
+            path == NULL ? FINE_ENOMEM : fine__file_read(source->ctx, path, max_bytes, out);
 
         fine__free(source->ctx, path);
         return rc;
@@ -204,8 +203,7 @@ fine__blob_open(struct fine__blob *out, const struct fine__source *source, const
         return refuse(source, name);
     if (source->folder != NULL) {
         char *path = fine__path_join(source->ctx, source->folder, name);
-        const int rc = path == NULL ? FINE_ENOMEM
-                                    : fine__blob_open_path(out, source->ctx, path);
+        const int rc = path == NULL ? FINE_ENOMEM : fine__blob_open_path(out, source->ctx, path);
 
         fine__free(source->ctx, path);
         return rc;

@@ -21,7 +21,8 @@ int fine__source_open_folder(struct fine__source **out, fine_context *ctx, const
 int fine__source_open_memory(struct fine__source **out, fine_context *ctx,
                              const struct fine_memory_file *files, int64_t n_files);
 void fine__source_free(struct fine__source *source);
-const char *fine__source_name(const struct fine__source *source);      /* for messages: the folder, or "memory" */
+const char *
+fine__source_name(const struct fine__source *source); /* for messages: the folder, or "memory" */
 /* Asked in one thread at a time. */
 bool fine__source_has(const struct fine__source *source, const char *name);
 /* FINE_EIO: not there, or unreadable; FINE_EFORMAT: more than max_bytes; FINE_EINVAL:
@@ -35,10 +36,10 @@ bool fine__name_is_plain(const char *name);
 
 /* Random access to one file. Not usable after an error of open, and not to be closed then. */
 struct fine__blob {
-    struct fine__file file;         /* fd < 0: in memory */
+    struct fine__file file; /* fd < 0: in memory */
     const unsigned char *bytes;
     int64_t size;
-    char *name;                     /* "folder/file" for messages */
+    char *name; /* "folder/file" for messages */
     fine_context *ctx;
 };
 int fine__blob_open(struct fine__blob *out, const struct fine__source *source, const char *name);

@@ -20,7 +20,7 @@ enum { ATTEMPTS = 100 };
 struct fine__checkpoint_writer {
     fine_context *ctx;
     char *folder, *name;
-    char *place, *temporary;             /* folder/NAME, and where it is written */
+    char *place, *temporary; /* folder/NAME, and where it is written */
     struct fine__manifest manifest;
 };
 
@@ -43,7 +43,8 @@ not_saved(const struct fine__checkpoint_writer *w, int rc)
 {
     if (rc == FINE_EIO)
         fine__error_prefix("checkpoint '%s' was not saved, earlier ones are as they were; make "
-                           "room or choose another folder, then go on", w->name);
+                           "room or choose another folder, then go on",
+                           w->name);
     return rc;
 }
 
@@ -114,8 +115,8 @@ write_file(struct fine__checkpoint_writer *w, const char *path, const struct con
     if (rc == 0) {
         writer.hash = hash;
         rc = content->entries != NULL
-            ? fine__safetensors_write_to(&writer, content->entries, content->count, NULL, 0)
-            : fine__writer_write(&writer, content->bytes, content->length);
+                 ? fine__safetensors_write_to(&writer, content->entries, content->count, NULL, 0)
+                 : fine__writer_write(&writer, content->bytes, content->length);
         *bytes_out = writer.written;
         if (rc < 0)
             fine__writer_abandon(&writer);
@@ -185,7 +186,7 @@ write_manifest(struct fine__checkpoint_writer *w)
     content.bytes = text.data;
     content.length = text.length;
     if (rc == 0)
-        rc = write_file(w, path, &content, &bytes, checksum);   /* syncs the directory too */
+        rc = write_file(w, path, &content, &bytes, checksum); /* syncs the directory too */
     fine__buf_free(&text);
     fine__free(w->ctx, path);
     return rc;
@@ -215,7 +216,7 @@ put_into_place(struct fine__checkpoint_writer *w)
     else if (rc == 0) {
         rc = fine__sync_directory(w->ctx, w->folder);
         if (rc < 0)
-            io->rename(w->place, w->temporary);   /* it can't be relied on: as if never written */
+            io->rename(w->place, w->temporary); /* it can't be relied on: as if never written */
     }
     if (rc < 0 && aside != NULL)
         io->rename(aside, w->place);

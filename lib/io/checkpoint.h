@@ -16,19 +16,22 @@
 struct fine__checkpoint_writer;
 
 /* Makes `folder` where it is missing. FINE_EINVAL: name isn't plain; FINE_EIO; FINE_ENOMEM. */
-int fine__checkpoint_begin(struct fine__checkpoint_writer **out, fine_context *ctx, const char *folder, const char *name);
+int fine__checkpoint_begin(struct fine__checkpoint_writer **out, fine_context *ctx,
+                           const char *folder, const char *name);
 /* After an error of these, only abandon() is allowed. */
-int fine__checkpoint_add(struct fine__checkpoint_writer *writer, const char *file, const void *bytes, size_t length);
+int fine__checkpoint_add(struct fine__checkpoint_writer *writer, const char *file,
+                         const void *bytes, size_t length);
 int fine__checkpoint_add_tensors(struct fine__checkpoint_writer *writer, const char *file,
                                  const struct fine__weight_out *entries, int64_t count);
 /* Frees the writer in either case; on error nothing is left behind. A complete folder of
  * that name is replaced: at any moment the old or the new one can be opened. */
 int fine__checkpoint_commit(struct fine__checkpoint_writer *writer);
-void fine__checkpoint_abandon(struct fine__checkpoint_writer *writer);   /* NULL is fine */
+void fine__checkpoint_abandon(struct fine__checkpoint_writer *writer); /* NULL is fine */
 
 /* Verifies folder/name whole; the source reads its files. FINE_EFORMAT names every damaged
  * file; FINE_EIO: there is none, or it can't be read. */
-int fine__checkpoint_open(struct fine__source **out, fine_context *ctx, const char *folder, const char *name);
+int fine__checkpoint_open(struct fine__source **out, fine_context *ctx, const char *folder,
+                          const char *name);
 
 /* Complete folders under `folder` whose names are prefix + decimal digits, ascending by the
  * number (sizes are compared, checksums not); none where there is no such folder. Leftovers

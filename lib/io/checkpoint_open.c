@@ -83,8 +83,10 @@ verify(fine_context *ctx, const char *folder)
     fine__manifest_init(&manifest, ctx);
     fine__buf_init(&text, ctx);
     if (rc == 0)
-        rc = fine__fail(FINE_EFORMAT, "%s: not a complete checkpoint: there is no " FINE__MANIFEST_NAME
-                        "; go on from an earlier one", folder);
+        rc = fine__fail(FINE_EFORMAT,
+                        "%s: not a complete checkpoint: there is no " FINE__MANIFEST_NAME
+                        "; go on from an earlier one",
+                        folder);
     else if (rc == 1)
         rc = fine__file_read(ctx, path, FINE__MANIFEST_MAX, &text);
     if (rc == 0)
@@ -153,8 +155,8 @@ number_of(const char *name, size_t length, const char *prefix)
     const size_t start = strlen(prefix);
     int64_t number;
 
-    if (length <= start || memcmp(name, prefix, start) != 0 || name[start] == '-'
-        || !fine__parse_int64(name + start, length - start, &number))
+    if (length <= start || memcmp(name, prefix, start) != 0 || name[start] == '-' ||
+        !fine__parse_int64(name + start, length - start, &number))
         return -1;
     return number;
 }
@@ -177,7 +179,7 @@ counts(fine_context *ctx, const char *folder, const char *entry, const char *pre
     } else {
         *number = number_of(entry, strlen(entry), prefix);
     }
-    if (*number >= 0 && name != NULL) {  /* counts only where nothing has the name itself */
+    if (*number >= 0 && name != NULL) { /* counts only where nothing has the name itself */
         path = fine__path_join(ctx, folder, name);
         rc = path == NULL ? FINE_ENOMEM : fine__presence(ctx, path);
         fine__free(ctx, path);

@@ -8,7 +8,8 @@
 
 #include "io/foreign.h"
 
-#define TO_SAFETENSORS "convert the model to safetensors (in Python: " \
+#define TO_SAFETENSORS \
+    "convert the model to safetensors (in Python: " \
     "model.save_pretrained(folder, safe_serialization=True))"
 
 static const struct {
@@ -16,18 +17,23 @@ static const struct {
     const char *bytes, *kind;
 } kinds[] = {
     { 0, 7, "version", "a Git LFS pointer, not the file it points to: run 'git lfs pull'" },
-    { 0, 9, "<!doctype", "a web page, probably an error shown in place of the download: "
-                         "download the file again" },
-    { 0, 5, "<html", "a web page, probably an error shown in place of the download: "
-                     "download the file again" },
-    { 0, 5, "<?xml", "an XML text, probably an error shown in place of the download: "
-                     "download the file again" },
+    { 0, 9, "<!doctype",
+      "a web page, probably an error shown in place of the download: "
+      "download the file again" },
+    { 0, 5, "<html",
+      "a web page, probably an error shown in place of the download: "
+      "download the file again" },
+    { 0, 5, "<?xml",
+      "an XML text, probably an error shown in place of the download: "
+      "download the file again" },
     { 0, 4, "PK\003\004", "a zip archive, as PyTorch writes (.bin, .pt, .pth): " TO_SAFETENSORS },
     { 0, 1, "\200", "a Python pickle, as old versions of PyTorch write: " TO_SAFETENSORS },
-    { 0, 4, "GGUF", "a GGUF file, made for inference by llama.cpp: "
-                    "get the model's original safetensors" },
-    { 0, 4, "GGML", "a GGML file, made for inference by llama.cpp: "
-                    "get the model's original safetensors" },
+    { 0, 4, "GGUF",
+      "a GGUF file, made for inference by llama.cpp: "
+      "get the model's original safetensors" },
+    { 0, 4, "GGML",
+      "a GGML file, made for inference by llama.cpp: "
+      "get the model's original safetensors" },
     { 0, 8, "\211HDF\r\n\032\n", "an HDF5 file, as Keras and TensorFlow write: " TO_SAFETENSORS },
     { 4, 4, "TFL3", "a TensorFlow Lite file: get the model's original safetensors" },
     { 0, 6, "\223NUMPY", "a NumPy array: store it with the safetensors package" },
@@ -65,8 +71,8 @@ fine__foreign_kind(const void *bytes, size_t length)
         length--;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (length >= kinds[i].at + kinds[i].length
-            && matches(start + kinds[i].at, kinds[i].bytes, kinds[i].length))
+        if (length >= kinds[i].at + kinds[i].length &&
+            matches(start + kinds[i].at, kinds[i].bytes, kinds[i].length))
             return kinds[i].kind;
     return NULL;
 }

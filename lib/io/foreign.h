@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { FINE__FOREIGN_BYTES = 64 };   /* that many first bytes are enough */
+enum { FINE__FOREIGN_BYTES = 64 }; /* that many first bytes are enough */
 
 /* "a Git LFS pointer; run …": kind and remedy; NULL: nothing that is known. */
 const char *fine__foreign_kind(const void *bytes, size_t length);

@@ -43,8 +43,8 @@ check_frame(struct fine__blob *blob, int64_t *header_out)
     for (size_t i = 0; i < FRAME && n >= FRAME; i++)
         length |= (uint64_t)start[i] << 8 * i;
     fits = n >= FRAME && length <= MAX_HEADER && length <= (uint64_t)blob->size - FRAME;
-    while (at < n && (start[at] == ' ' || start[at] == '\n' || start[at] == '\r'
-                      || start[at] == '\t'))
+    while (at < n &&
+           (start[at] == ' ' || start[at] == '\n' || start[at] == '\r' || start[at] == '\t'))
         at++;
     if (fits && (at == n || start[at] == '{')) {
         *header_out = (int64_t)length;
@@ -60,12 +60,13 @@ check_frame(struct fine__blob *blob, int64_t *header_out)
     if (length > MAX_HEADER)
         return fine__fail(FINE_EFORMAT,
                           "%s: not safetensors, or damaged: a header of %llu bytes, above the "
-                          "limit of 100 MB", blob->name, (unsigned long long)length);
+                          "limit of 100 MB",
+                          blob->name, (unsigned long long)length);
     if (!fits)
         return fine__fail(FINE_EFORMAT,
                           "%s: truncated: the header has %llu bytes and the file only %lld: "
-                          "download or save it again", blob->name, (unsigned long long)length,
-                          (long long)blob->size);
+                          "download or save it again",
+                          blob->name, (unsigned long long)length, (long long)blob->size);
     return fine__fail(FINE_EFORMAT, "%s: not safetensors: the header is not a JSON object",
                       blob->name);
 }
@@ -92,8 +93,8 @@ read_metadata(struct reading *r)
     if (!fine__scan_enter(scan, '{'))
         return false;
     fine__map_init(&keys, r->weights->ctx);
-    while (fine__scan_member(scan, &first, &key, &length)
-           && fine__scan_string(scan, &value, &value_length, "a value of __metadata__")) {
+    while (fine__scan_member(scan, &first, &key, &length) &&
+           fine__scan_string(scan, &value, &value_length, "a value of __metadata__")) {
         const int rc = fine__map_put(&keys, key, length, 0);
 
         if (rc > 0)
@@ -119,8 +120,8 @@ read_shape(struct reading *r, struct fine__weights_entry *entry)
 
         if (!fine__scan_count(&r->scan, &size, "a size in shape"))
             return false;
-        r->scan.rc = fine__grow(w->ctx, &w->shapes, &w->shapes_capacity, w->n_shapes + 1,
-                                sizeof *w->shapes);
+        r->scan.rc =
+            fine__grow(w->ctx, &w->shapes, &w->shapes_capacity, w->n_shapes + 1, sizeof *w->shapes);
         if (r->scan.rc < 0)
             return false;
         w->shapes[w->n_shapes++] = size;
@@ -135,9 +136,9 @@ read_offsets(struct reading *r, struct fine__weights_entry *entry)
     struct fine__scan *scan = &r->scan;
     bool first = true;
 
-    if (!fine__scan_enter(scan, '[') || !fine__scan_element(scan, &first)
-        || !fine__scan_count(scan, &entry->from, "an offset") || !fine__scan_element(scan, &first)
-        || !fine__scan_count(scan, &entry->to, "an offset") || fine__scan_element(scan, &first))
+    if (!fine__scan_enter(scan, '[') || !fine__scan_element(scan, &first) ||
+        !fine__scan_count(scan, &entry->from, "an offset") || !fine__scan_element(scan, &first) ||
+        !fine__scan_count(scan, &entry->to, "an offset") || fine__scan_element(scan, &first))
         return fine__scan_fail(scan, "data_offsets must be two numbers");
     return scan->rc == 0;
 }
@@ -174,8 +175,8 @@ read_info(struct reading *r, struct fine__weights_entry *entry)
                     r->weights->bad = true;
                     fine__also(FINE_EFORMAT,
                                "%s: tensor '%s': dtype '%s' is not supported; known are BOOL, "
-                               "U8 to U64, I8 to I64, F16, BF16, F32 and F64", r->file, name,
-                               type);
+                               "U8 to U64, I8 to I64, F16, BF16, F32 and F64",
+                               r->file, name, type);
                 }
             }
         } else if (which == 1) {
@@ -204,8 +205,8 @@ read_info(struct reading *r, struct fine__weights_entry *entry)
         r->weights->bad = true;
         fine__also(FINE_EFORMAT,
                    "%s: tensor '%s': its type and shape need %lld bytes, but its data_offsets "
-                   "hold %lld", r->file, name, (long long)bytes,
-                   (long long)(entry->to - entry->from));
+                   "hold %lld",
+                   r->file, name, (long long)bytes, (long long)(entry->to - entry->from));
     }
     return true;
 }
@@ -300,9 +301,9 @@ check_cover(struct reading *r, int64_t begin, int64_t data_bytes)
 
         if (entry->from < end) {
             r->weights->bad = true;
-            fine__also(FINE_EFORMAT, "%s: tensor '%s' overlaps '%s': it begins at %lld, before %lld",
-                       r->file, entry->weight.name, before, (long long)entry->from,
-                       (long long)end);
+            fine__also(FINE_EFORMAT,
+                       "%s: tensor '%s' overlaps '%s': it begins at %lld, before %lld", r->file,
+                       entry->weight.name, before, (long long)entry->from, (long long)end);
         } else if (entry->from > end) {
             r->weights->bad = true;
             fine__also(FINE_EFORMAT, "%s: a hole of %lld bytes before tensor '%s'", r->file,
@@ -319,7 +320,8 @@ check_cover(struct reading *r, int64_t begin, int64_t data_bytes)
     if (end > data_bytes)
         fine__also(FINE_EFORMAT,
                    "%s: truncated: the tensors need %lld bytes of data and the file has %lld: "
-                   "download or save it again", r->file, (long long)end, (long long)data_bytes);
+                   "download or save it again",
+                   r->file, (long long)end, (long long)data_bytes);
     else
         fine__also(FINE_EFORMAT, "%s: %lld bytes follow the last tensor and belong to none",
                    r->file, (long long)(data_bytes - end));

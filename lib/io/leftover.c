@@ -16,10 +16,12 @@
 #include "io/manifest.h"
 
 static const char *const kinds[] = {
-    [FINE__LEFTOVER_TMP] = ".tmp-", [FINE__LEFTOVER_OLD] = ".old-", [FINE__LEFTOVER_DEL] = ".del-",
+    [FINE__LEFTOVER_TMP] = ".tmp-",
+    [FINE__LEFTOVER_OLD] = ".old-",
+    [FINE__LEFTOVER_DEL] = ".del-",
 };
 
-enum { KIND = 5, RANDOM = 16 };          /* characters */
+enum { KIND = 5, RANDOM = 16 }; /* characters */
 
 char *
 fine__leftover_path(fine_context *ctx, const char *folder, const char *name,
@@ -79,9 +81,7 @@ has_file(fine_context *ctx, const char *folder, const struct fine__manifest_file
     if (ctx->io->lstat(path, &status) == 0)
         rc = S_ISREG(status.st_mode) && status.st_size == file->bytes;
     else
-        rc = errno == ENOENT
-            ? 0
-            : fine__fail_errno(FINE_EIO, errno, "cannot examine '%s'", path);
+        rc = errno == ENOENT ? 0 : fine__fail_errno(FINE_EIO, errno, "cannot examine '%s'", path);
     fine__free(ctx, path);
     return rc;
 }
@@ -151,8 +151,8 @@ fine__find_standin(fine_context *ctx, const char *folder, const char *name, char
         size_t length;
         char *path;
 
-        if (!fine__leftover_parse(names.names[i], &kind, &length) || kind != FINE__LEFTOVER_OLD
-            || !is_of(names.names[i], length, name))
+        if (!fine__leftover_parse(names.names[i], &kind, &length) || kind != FINE__LEFTOVER_OLD ||
+            !is_of(names.names[i], length, name))
             continue;
         path = fine__path_join(ctx, folder, names.names[i]);
         rc = path == NULL ? FINE_ENOMEM : fine__is_complete(ctx, path);
@@ -204,7 +204,7 @@ clean_entry(fine_context *ctx, const char *folder, const char *entry, enum fine_
     path = fine__path_join(ctx, folder, entry);
     rc = path == NULL ? FINE_ENOMEM : fine__remove_tree(ctx, path);
     fine__free(ctx, path);
-    if (rc == FINE_EIO) {                /* in nobody's way: the next run tries again */
+    if (rc == FINE_EIO) { /* in nobody's way: the next run tries again */
         fine__log(ctx, FINE_LOG_WARNING, "%s", fine__error_first());
         rc = 0;
     }
@@ -232,8 +232,8 @@ fine__clean_leftovers(fine_context *ctx, const char *folder, const char *name, c
         } else {
             const size_t start = strlen(prefix);
 
-            if (length <= start || memcmp(entry + 1, prefix, start) != 0
-                || strspn(entry + 1 + start, "0123456789") < length - start)
+            if (length <= start || memcmp(entry + 1, prefix, start) != 0 ||
+                strspn(entry + 1 + start, "0123456789") < length - start)
                 continue;
         }
         of = fine__strndup(ctx, entry + 1, length);

@@ -46,8 +46,8 @@ fine__manifest_add(struct fine__manifest *manifest, const char *name, int64_t by
     for (int64_t i = 0; i < manifest->count; i++)
         if (strcmp(manifest->files[i].name, name) == 0)
             return fine__fail(FINE_EINVAL, "a checkpoint cannot hold the file '%s' twice", name);
-    FINE__TRY(fine__grow(manifest->ctx, &manifest->files, &manifest->capacity,
-                         manifest->count + 1, sizeof *manifest->files));
+    FINE__TRY(fine__grow(manifest->ctx, &manifest->files, &manifest->capacity, manifest->count + 1,
+                         sizeof *manifest->files));
     file = &manifest->files[manifest->count];
     file->name = fine__strdup(manifest->ctx, name);
     if (file->name == NULL)
@@ -104,8 +104,8 @@ read_file(struct fine__manifest *manifest, struct fine__scan *scan)
     }
     if (scan->rc < 0)
         return false;
-    if (name == NULL || bytes < 0 || checksum_length != DIGITS || strlen(checksum) != DIGITS
-        || strlen(name) != name_length || !fine__name_is_plain(name))
+    if (name == NULL || bytes < 0 || checksum_length != DIGITS || strlen(checksum) != DIGITS ||
+        strlen(name) != name_length || !fine__name_is_plain(name))
         return fine__scan_fail(scan, "a file needs a plain name, its bytes and its xxh3_128");
     scan->rc = fine__manifest_add(manifest, name, bytes, checksum);
     if (scan->rc == FINE_EINVAL)
@@ -137,8 +137,8 @@ read_manifest(struct fine__manifest *manifest, struct fine__scan *scan)
     fine__scan_enter(scan, '{');
     while (fine__scan_member(scan, &first, &key, &length)) {
         if (strcmp(key, "format") == 0) {
-            if (fine__scan_string(scan, &text, &length, "the format's name")
-                && strcmp(text, format_name) != 0)
+            if (fine__scan_string(scan, &text, &length, "the format's name") &&
+                strcmp(text, format_name) != 0)
                 fine__scan_fail(scan, "the format is '%s', not '%s'", text, format_name);
         } else if (strcmp(key, "version") == 0 && version < 0) {
             fine__scan_count(scan, &version, "the version");
@@ -170,10 +170,12 @@ fine__manifest_parse(struct fine__manifest *manifest, char *text, size_t length,
 
     if (length >= TAIL)
         fine__hash_hex_once(text, length - TAIL, checksum);
-    if (length < TAIL || memcmp(text + length - TAIL, checksum, DIGITS) != 0
-        || memcmp(text + length - TAIL + DIGITS, closing, sizeof closing - 1) != 0)
-        return fine__fail(FINE_EFORMAT, "%s: damaged, or not a checkpoint's manifest: its checksum "
-                          "is wrong", what);
+    if (length < TAIL || memcmp(text + length - TAIL, checksum, DIGITS) != 0 ||
+        memcmp(text + length - TAIL + DIGITS, closing, sizeof closing - 1) != 0)
+        return fine__fail(FINE_EFORMAT,
+                          "%s: damaged, or not a checkpoint's manifest: its checksum "
+                          "is wrong",
+                          what);
     fine__scan_init(&scan, text, length, what);
     rc = read_manifest(manifest, &scan);
     if (rc < 0)

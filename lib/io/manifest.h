@@ -18,7 +18,7 @@ struct fine__manifest {
         char *name;
         int64_t bytes;
         char checksum[33];
-    } *files;
+    } * files;
     int64_t count, capacity;
 };
 

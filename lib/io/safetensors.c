@@ -16,9 +16,9 @@ static const struct {
     char name[8];
     size_t size;
 } types[] = {
-    [FINE_BOOL] = { "BOOL", 1 }, [FINE_U8] = { "U8", 1 },   [FINE_I8] = { "I8", 1 },
-    [FINE_I16] = { "I16", 2 },   [FINE_U16] = { "U16", 2 }, [FINE_I32] = { "I32", 4 },
-    [FINE_U32] = { "U32", 4 },   [FINE_I64] = { "I64", 8 }, [FINE_U64] = { "U64", 8 },
+    [FINE_BOOL] = { "BOOL", 1 }, [FINE_U8] = { "U8", 1 },     [FINE_I8] = { "I8", 1 },
+    [FINE_I16] = { "I16", 2 },   [FINE_U16] = { "U16", 2 },   [FINE_I32] = { "I32", 4 },
+    [FINE_U32] = { "U32", 4 },   [FINE_I64] = { "I64", 8 },   [FINE_U64] = { "U64", 8 },
     [FINE_F16] = { "F16", 2 },   [FINE_BF16] = { "BF16", 2 }, [FINE_F32] = { "F32", 4 },
     [FINE_F64] = { "F64", 8 },
 };
@@ -94,12 +94,14 @@ write_header(struct fine__buf *out, const struct fine__weight_out *entries, int6
         int64_t elements, bytes;
 
         if (strcmp(entry->name, "__metadata__") == 0 || !fine__utf8_valid(entry->name, length)) {
-            rc = fine__fail(FINE_EINVAL, "'%s' cannot be the name of a tensor: it must be UTF-8 "
-                            "and not '__metadata__'", entry->name);
+            rc = fine__fail(FINE_EINVAL,
+                            "'%s' cannot be the name of a tensor: it must be UTF-8 "
+                            "and not '__metadata__'",
+                            entry->name);
             break;
         }
-        if (fine__shape_size(entry->type, entry->n_dims, entry->shape, &elements, &bytes) < 0
-            || bytes > INT64_MAX - end) {
+        if (fine__shape_size(entry->type, entry->n_dims, entry->shape, &elements, &bytes) < 0 ||
+            bytes > INT64_MAX - end) {
             rc = fine__fail(FINE_EINVAL, "tensor '%s': bad type or shape", entry->name);
             break;
         }

@@ -65,8 +65,8 @@ take(struct fine__scan *scan, char wanted)
 bool
 fine__scan_enter(struct fine__scan *scan, char bracket)
 {
-    return take(scan, bracket)
-        || fine__scan_fail(scan, "%s is expected", bracket == '{' ? "an object" : "a list");
+    return take(scan, bracket) ||
+           fine__scan_fail(scan, "%s is expected", bracket == '{' ? "an object" : "a list");
 }
 
 /* After a bracket: is there another value? Consumes the comma or the closing bracket. */
@@ -105,10 +105,10 @@ hex4(const char *text, const char *end)
         return -1;
     for (int i = 0; i < 4; i++) {
         const char c = text[i];
-        const int32_t digit = c >= '0' && c <= '9' ? c - '0'
-            : c >= 'a' && c <= 'f'                 ? c - 'a' + 10
-            : c >= 'A' && c <= 'F'                 ? c - 'A' + 10
-                                                   : -1;
+        const int32_t digit = c >= '0' && c <= '9'   ? c - '0'
+                              : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                              : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                     : -1;
 
         if (digit < 0)
             return -1;
@@ -178,7 +178,7 @@ fine__scan_string(struct fine__scan *scan, char **out, size_t *length, const cha
         return fine__scan_fail(scan, "a text that begins here is not closed");
     scan->at = (size_t)(from - scan->text) + 1;
     *length = (size_t)(to - start);
-    *to = '\0';                    /* at the latest over the closing quote */
+    *to = '\0'; /* at the latest over the closing quote */
     *out = start;
     return true;
 }
@@ -261,8 +261,8 @@ skip_plain(struct fine__scan *scan)
         return fine__scan_string(scan, &text, &length, "a text");
     for (int i = 0; i < 3; i++) {
         length = strlen(words[i]);
-        if (scan->length - scan->at >= length
-            && memcmp(scan->text + scan->at, words[i], length) == 0) {
+        if (scan->length - scan->at >= length &&
+            memcmp(scan->text + scan->at, words[i], length) == 0) {
             scan->at += length;
             return true;
         }
@@ -273,9 +273,9 @@ skip_plain(struct fine__scan *scan)
 bool
 fine__scan_skip(struct fine__scan *scan)
 {
-    uint64_t is_object = 0;        /* a bit a level, the innermost lowest */
+    uint64_t is_object = 0; /* a bit a level, the innermost lowest */
     int depth = 0;
-    bool first = true;             /* nothing read yet within the innermost bracket */
+    bool first = true; /* nothing read yet within the innermost bracket */
 
     while (scan->rc == 0) {
         char *key;

@@ -14,7 +14,7 @@
 struct fine__scan {
     char *text;
     size_t length, at;
-    const char *what;           /* for messages: "model.safetensors" */
+    const char *what; /* for messages: "model.safetensors" */
     int rc;
 };
 
@@ -30,7 +30,8 @@ bool fine__scan_element(struct fine__scan *scan, bool *first);
 
 /* `role` names the value in messages ("the file of 'a.weight'"). */
 bool fine__scan_string(struct fine__scan *scan, char **out, size_t *length, const char *role);
-bool fine__scan_count(struct fine__scan *scan, int64_t *out, const char *role);   /* a whole number >= 0 */
+bool fine__scan_count(struct fine__scan *scan, int64_t *out,
+                      const char *role); /* a whole number >= 0 */
 /* Any value, checked and passed over; depth <= 64. */
 bool fine__scan_skip(struct fine__scan *scan);
 /* Nothing but blanks is left. */

@@ -14,10 +14,13 @@
 enum { MAX_INDEX = 100 * 1000 * 1000, MAX_SHARDS = 1024 };
 
 struct index {
-    struct fine__buf text;                /* names point into it */
+    struct fine__buf text; /* names point into it */
     struct fine__scan scan;
     struct fine__map tensors, files;
-    struct named { const char *tensor; int64_t file; } *list;
+    struct named {
+        const char *tensor;
+        int64_t file;
+    } * list;
     int64_t count, capacity;
     const char *names[MAX_SHARDS], *sorted[MAX_SHARDS];
     int64_t n_files;
@@ -42,8 +45,10 @@ read_weight_map(struct index *index, fine_context *ctx)
         if (strlen(tensor) != length)
             return fine__scan_fail(scan, "a tensor's name contains the character NUL");
         if (strlen(file) != file_length || !fine__name_is_plain(file))
-            return fine__scan_fail(scan, "the shard '%s' is refused: it must be the name of a "
-                                   "file in the model's folder itself", file);
+            return fine__scan_fail(scan,
+                                   "the shard '%s' is refused: it must be the name of a "
+                                   "file in the model's folder itself",
+                                   file);
         rc = fine__map_put(&index->tensors, tensor, length, index->count);
         if (rc > 0)
             return fine__scan_fail(scan, "tensor '%s' stands twice in weight_map", tensor);
@@ -95,8 +100,7 @@ read_index(struct index *index, fine_context *ctx, const char *what)
 }
 
 static int
-find_missing_shards(const struct index *index, const struct fine__source *source,
-                    const char *what)
+find_missing_shards(const struct index *index, const struct fine__source *source, const char *what)
 {
     int rc = 0;
 
@@ -137,8 +141,7 @@ compare_index(struct fine__weights *w, const struct index *index, const char *wh
     for (int64_t i = 0; i < index->count; i++) {
         const char *tensor = index->list[i].tensor, *said = index->names[index->list[i].file];
         const int64_t at = fine__map_get_cstr(&w->names, tensor);
-        const char *is = at < 0 ? NULL
-                                : fine__path_name(w->parts[w->list[at].part].blob.name);
+        const char *is = at < 0 ? NULL : fine__path_name(w->parts[w->list[at].part].blob.name);
 
         if (is != NULL && strcmp(is, said) == 0)
             continue;
@@ -153,8 +156,8 @@ compare_index(struct fine__weights *w, const struct index *index, const char *wh
 }
 
 int
-fine__shards_open(struct fine__weights **out, fine_context *ctx,
-                  const struct fine__source *source, const char *name)
+fine__shards_open(struct fine__weights **out, fine_context *ctx, const struct fine__source *source,
+                  const char *name)
 {
     struct index *index = fine__alloc_array(ctx, 1, sizeof *index);
     char *what = fine__path_join(ctx, fine__source_name(source), name);

@@ -65,15 +65,19 @@ make_entry(struct fine__set_entry *out, fine_context *ctx, const char *name, int
     char *text;
 
     if (fine__shape_size(type, n_dims, shape, &entry.weight.count, &n_bytes) < 0)
-        return fine__fail(FINE_EINVAL, "tensor '%s': an unknown type, a negative size, or more "
-                          "than 2^63 - 1 bytes", name);
+        return fine__fail(FINE_EINVAL,
+                          "tensor '%s': an unknown type, a negative size, or more "
+                          "than 2^63 - 1 bytes",
+                          name);
     if (!fine__utf8_valid(name, name_bytes - 1) || strcmp(name, "__metadata__") == 0)
-        return fine__fail(FINE_EINVAL, "'%s' cannot be the name of a tensor: it must be UTF-8 and "
-                          "not '__metadata__'", name);
+        return fine__fail(FINE_EINVAL,
+                          "'%s' cannot be the name of a tensor: it must be UTF-8 and "
+                          "not '__metadata__'",
+                          name);
     entry.n_bytes = (size_t)n_bytes;
     entry.block = fine__alloc(ctx, shape_bytes + name_bytes);
-    entry.data = data == NULL ? fine__alloc_array(ctx, 1, entry.n_bytes)
-                              : fine__alloc(ctx, entry.n_bytes);
+    entry.data =
+        data == NULL ? fine__alloc_array(ctx, 1, entry.n_bytes) : fine__alloc(ctx, entry.n_bytes);
     if (entry.block == NULL || entry.data == NULL) {
         free_entry(ctx, &entry);
         return FINE_ENOMEM;
@@ -158,9 +162,9 @@ fine__tensors_write(const fine_tensors *tensors, const char *path)
     for (int64_t i = 0; i < tensors->count; i++) {
         const struct fine__set_entry *entry = &tensors->list[i];
 
-        entries[i] = (struct fine__weight_out){ entry->weight.name, entry->weight.shape,
-                                                entry->weight.n_dims, entry->weight.type,
-                                                entry->data };
+        entries[i] =
+            (struct fine__weight_out){ entry->weight.name, entry->weight.shape,
+                                       entry->weight.n_dims, entry->weight.type, entry->data };
     }
     rc = fine__safetensors_write(tensors->ctx, path, entries, tensors->count, NULL, 0);
     fine__free(tensors->ctx, entries);

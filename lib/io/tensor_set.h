@@ -7,15 +7,15 @@
 #include "base/map.h"
 #include "io/safetensors.h"
 
-enum { FINE__TENSOR_DIMS = 8 };         /* the most that put() takes */
+enum { FINE__TENSOR_DIMS = 8 }; /* the most that put() takes */
 
 struct fine_tensors {
     fine_context *ctx;
     struct fine__set_entry {
-        struct fine__weight weight;     /* name and shape are in block */
+        struct fine__weight weight; /* name and shape are in block */
         void *data, *block;
         size_t n_bytes;
-    } *list;
+    } * list;
     int64_t count, capacity;
     struct fine__map names;
 };

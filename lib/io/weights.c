@@ -56,8 +56,8 @@ fine__weights_free(struct fine__weights *weights)
 int
 fine__weights_add_part(struct fine__weights *w, struct fine__blob *blob)
 {
-    const int rc = fine__grow(w->ctx, &w->parts, &w->parts_capacity, w->n_parts + 1,
-                              sizeof *w->parts);
+    const int rc =
+        fine__grow(w->ctx, &w->parts, &w->parts_capacity, w->n_parts + 1, sizeof *w->parts);
 
     if (rc < 0) {
         fine__blob_close(blob);
@@ -129,9 +129,12 @@ fine__weights_open(struct fine__weights **out, fine_context *ctx, const struct f
             return fine__fail(FINE_EUNSUPPORTED,
                               "%s: the weights are only there as '%s'; convert them to "
                               "model.safetensors (in Python: model.save_pretrained(folder, "
-                              "safe_serialization=True))", fine__source_name(source), others[i]);
-    return fine__fail(FINE_EIO, "%s: there are no weights: neither model.safetensors nor "
-                      "model.safetensors.index.json is there", fine__source_name(source));
+                              "safe_serialization=True))",
+                              fine__source_name(source), others[i]);
+    return fine__fail(FINE_EIO,
+                      "%s: there are no weights: neither model.safetensors nor "
+                      "model.safetensors.index.json is there",
+                      fine__source_name(source));
 }
 
 int
@@ -239,8 +242,10 @@ fine__weights_read_floats(struct fine__weights *weights, int64_t i, float *out)
     if (weight->type == FINE_F32)
         return fine__weights_read_raw(weights, i, out);
     if (weight->type != FINE_F16 && weight->type != FINE_BF16 && weight->type != FINE_F64)
-        return fine__fail(FINE_ESHAPE, "%s: tensor '%s' holds %s; weights must be F32, F16, BF16 "
-                          "or F64", fine__weights_file(weights, i), weight->name,
+        return fine__fail(FINE_ESHAPE,
+                          "%s: tensor '%s' holds %s; weights must be F32, F16, BF16 "
+                          "or F64",
+                          fine__weights_file(weights, i), weight->name,
                           fine__type_name(weight->type));
     FINE__TRY(need_chunk(weights));
     for (int64_t at = 0; at < weight->count; at += n) {

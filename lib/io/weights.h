@@ -12,14 +12,14 @@
 
 struct fine__weights_part {
     struct fine__blob blob;
-    char *header;                      /* names within it are NUL-terminated */
+    char *header; /* names within it are NUL-terminated */
     int64_t data_from;
 };
 
 struct fine__weights_entry {
     struct fine__weight weight;
-    int64_t shape_at;                  /* index in shapes, until they stay where they are */
-    int64_t from, to;                  /* within the data of its part */
+    int64_t shape_at; /* index in shapes, until they stay where they are */
+    int64_t from, to; /* within the data of its part */
     int64_t part;
 };
 
@@ -31,9 +31,9 @@ struct fine__weights {
     int64_t count, capacity;
     int64_t *shapes;
     int64_t n_shapes, shapes_capacity;
-    struct fine__map names;            /* to the index in list */
-    bool bad;                          /* while opening: a finding was added */
-    void *chunk;                       /* for conversions, made when first needed */
+    struct fine__map names; /* to the index in list */
+    bool bad;               /* while opening: a finding was added */
+    void *chunk;            /* for conversions, made when first needed */
 };
 
 int fine__weights_new(struct fine__weights **out, fine_context *ctx);

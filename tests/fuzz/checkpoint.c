@@ -29,8 +29,8 @@ parse(const void *bytes, size_t length)
         REQUIRE(fine__manifest_parse(&again, written.data, written.length, "again") == 0);
         REQUIRE(again.count == manifest.count);
         for (int64_t i = 0; i < manifest.count; i++)
-            REQUIRE(strcmp(again.files[i].name, manifest.files[i].name) == 0
-                    && again.files[i].bytes == manifest.files[i].bytes);
+            REQUIRE(strcmp(again.files[i].name, manifest.files[i].name) == 0 &&
+                    again.files[i].bytes == manifest.files[i].bytes);
     } else {
         REQUIRE(fine_error_message()[0] != '\0' && manifest.count == 0);
     }

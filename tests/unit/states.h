@@ -44,8 +44,8 @@ save_state(fine_context *ctx, const char *folder, const char *name, char state)
     rc = fine__checkpoint_begin(&writer, ctx, folder, name);
     if (rc < 0)
         return rc;
-    if ((rc = fine__checkpoint_add(writer, "state.json", text, sizeof text)) < 0
-        || (rc = fine__checkpoint_add_tensors(writer, "weights.safetensors", &entry, 1)) < 0) {
+    if ((rc = fine__checkpoint_add(writer, "state.json", text, sizeof text)) < 0 ||
+        (rc = fine__checkpoint_add_tensors(writer, "weights.safetensors", &entry, 1)) < 0) {
         fine__checkpoint_abandon(writer);
         return rc;
     }

@@ -199,16 +199,19 @@ enum { MAX_NODES = 200, MAX_ENTRIES = 400, MAX_OPS = 1500, MAX_FDS = 64, NAME = 
 
 struct op {
     enum { LINK, MOVE, DATA, SYNC } kind;
-    int node;                      /* SYNC, DATA: of what; LINK, MOVE: in which directory */
-    int target;                    /* LINK, MOVE: what the entry leads to; -1: removed */
-    char name[NAME], from[NAME];   /* MOVE: from → name */
+    int node;                    /* SYNC, DATA: of what; LINK, MOVE: in which directory */
+    int target;                  /* LINK, MOVE: what the entry leads to; -1: removed */
+    char name[NAME], from[NAME]; /* MOVE: from → name */
     size_t at, length;
     char *bytes;
 };
 
 /* Names in directories: of the running system, or of a disk after a loss. */
 struct names {
-    struct { int directory, node; char name[NAME]; } list[MAX_ENTRIES];
+    struct {
+        int directory, node;
+        char name[NAME];
+    } list[MAX_ENTRIES];
     int count;
 };
 
@@ -216,8 +219,11 @@ static struct op ops[MAX_OPS];
 static int n_ops, n_nodes;
 static bool is_directory[MAX_NODES];
 static struct names now;
-static struct { int node; size_t at; } files[MAX_FDS];
-static const char *disk;           /* the root's path: node 0 */
+static struct {
+    int node;
+    size_t at;
+} files[MAX_FDS];
+static const char *disk; /* the root's path: node 0 */
 
 static int
 look_up(const struct names *names, int directory, const char *entry)
@@ -233,8 +239,8 @@ set_entry(struct names *names, int directory, const char *entry, int node)
 {
     int i = 0;
 
-    while (i < names->count && (names->list[i].directory != directory
-                                || strcmp(names->list[i].name, entry) != 0))
+    while (i < names->count &&
+           (names->list[i].directory != directory || strcmp(names->list[i].name, entry) != 0))
         i++;
     if (node < 0) {
         if (i < names->count)
@@ -464,8 +470,9 @@ materialize(const struct names *names, const struct fine__buf *contents, int nod
             FILE *file = fopen(inner, "wb");
 
             ck_assert_ptr_nonnull(file);
-            ck_assert_uint_eq(fwrite(fine__buf_cstr(&contents[child]), 1, contents[child].length,
-                                     file), contents[child].length);
+            ck_assert_uint_eq(
+                fwrite(fine__buf_cstr(&contents[child]), 1, contents[child].length, file),
+                contents[child].length);
             fclose(file);
         }
         fine__free(contents[0].ctx, inner);
@@ -475,7 +482,7 @@ materialize(const struct names *names, const struct fine__buf *contents, int nod
 START_TEST(power_is_lost)
 {
     enum { LOSSES = 2000 };
-    static const int states[] = { FINE_EIO, 'a', 'b', FINE_EIO, 'a' };   /* after each deed */
+    static const int states[] = { FINE_EIO, 'a', 'b', FINE_EIO, 'a' }; /* after each deed */
     int ends[5] = { 0 };
     struct fine__io logged = fine__io_system, quick = fine__io_system;
     fine_context *ctx = new_context(1);
@@ -496,7 +503,8 @@ START_TEST(power_is_lost)
     new_node(true);
     for (int deed = 1; deed < 5; deed++) {
         ck_assert_int_eq(states[deed] > 0 ? save_state(ctx, folder, name, (char)states[deed])
-                                          : fine__checkpoint_remove(ctx, folder, name), 0);
+                                          : fine__checkpoint_remove(ctx, folder, name),
+                         0);
         ends[deed] = n_ops;
     }
     ctx->io = &quick;

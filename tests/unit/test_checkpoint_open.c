@@ -117,8 +117,9 @@ inside(fine_context *ctx, const char *folder, const char *entry)
 START_TEST(lists_by_number)
 {
     static const int64_t expected[] = { 0, 9, 10, 123456789012 };
-    static const char *const others[] = { "step-", "step--1", "step-1x", "step-1.5", "xstep-1",
-                                          "step-99999999999999999999", "best", "step-5" };
+    static const char *const others[] = { "step-",    "step--1", "step-1x",
+                                          "step-1.5", "xstep-1", "step-99999999999999999999",
+                                          "best",     "step-5" };
     fine_context *ctx = new_context(1);
     char *folder = new_quick_folder(), *path;
 
@@ -128,7 +129,7 @@ START_TEST(lists_by_number)
     ck_assert_int_eq(save_state(ctx, folder, "step-009", 'a'), 0);
     ck_assert_int_eq(save_state(ctx, folder, "step-123456789012", 'a'), 0);
     ck_assert_int_eq(save_state(ctx, folder, "step-0", 'a'), 0);
-    for (int i = 0; i < 8; i++)              /* no checkpoint's name, or no checkpoint: step-5 */
+    for (int i = 0; i < 8; i++) /* no checkpoint's name, or no checkpoint: step-5 */
         if (i == 7) {
             path = inside(ctx, folder, others[i]);
             ck_assert_int_eq(mkdir(path, 0700), 0);
@@ -189,9 +190,13 @@ START_TEST(leftovers_are_cleaned_and_nothing_else)
 {
     static const char *const leftovers[] = { ".step-3.tmp-0123456789abcdef",
                                              ".step-3.del-0123456789abcdef" };
-    static const char *const kept[] = { ".step-3.tmp-0123", ".step-3x.tmp-0123456789abcdef",
-                                        ".best.tmp-0123456789abcdef", "step-3.tmp-0123456789abcdef",
-                                        ".step-4.old-0123456789abcdef", ".step-3.tmp-0123456789ABCDEF", ".hidden" };
+    static const char *const kept[] = { ".step-3.tmp-0123",
+                                        ".step-3x.tmp-0123456789abcdef",
+                                        ".best.tmp-0123456789abcdef",
+                                        "step-3.tmp-0123456789abcdef",
+                                        ".step-4.old-0123456789abcdef",
+                                        ".step-3.tmp-0123456789ABCDEF",
+                                        ".hidden" };
     fine_context *ctx = new_context(1);
     char *folder = new_quick_folder(), *path;
 
@@ -200,7 +205,7 @@ START_TEST(leftovers_are_cleaned_and_nothing_else)
         ck_assert_int_eq(mkdir(path, 0700), 0);
         fine__free(ctx, path);
     }
-    for (int i = 0; i < 7; i++) {             /* step-4's isn't complete: nobody knows better */
+    for (int i = 0; i < 7; i++) { /* step-4's isn't complete: nobody knows better */
         path = inside(ctx, folder, kept[i]);
         ck_assert_int_eq(mkdir(path, 0700), 0);
         fine__free(ctx, path);

@@ -28,7 +28,8 @@ static const struct {
     { "{" F32("a", "1", 0, 4) "," F32("e", "0", 0, 0) "," F32("z", "0,3", 4, 4) "}", 4, 3 },
     { "{" F32("a", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", 0, 4) "}", 4, 1 },
     { "{\"a\":{\"data_offsets\":[0,3],\"shape\":[3],\"dtype\":\"BOOL\"}}", 3, 1 },
-    { "{ \"a\" : { \"dtype\" : \"U8\" , \"shape\" : [ 3 ] , \"data_offsets\" : [ 0 , 3 ] } }", 3, 1 },
+    { "{ \"a\" : { \"dtype\" : \"U8\" , \"shape\" : [ 3 ] , \"data_offsets\" : [ 0 , 3 ] } }", 3,
+      1 },
     { "{\"a\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, 1 },
     { "{\"a\":{\"dtype\":\"I16\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2, 1 },
     { "{\"a\":{\"dtype\":\"U16\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2, 1 },
@@ -39,9 +40,10 @@ static const struct {
     { "{\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, 1 },
     { "{\"a\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[0,6]}}", 6, 1 },
     { "{\"a\":{\"dtype\":\"BF16\",\"shape\":[3],\"data_offsets\":[0,6]}}", 6, 1 },
-    { "{\"\\u0061\\\"\\ud83d\\ude00\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, 1 },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"note\":[{\"x\":[1]},null]}}", 1,
+    { "{\"\\u0061\\\"\\ud83d\\ude00\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
       1 },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"note\":[{\"x\":[1]},null]}}",
+      1, 1 },
 };
 
 START_TEST(accepts)
@@ -55,8 +57,8 @@ START_TEST(accepts)
 
         fine__buf_init(&file, ctx);
         make_file(&file, good[i].header, strlen(good[i].header), -1, good[i].n_data);
-        ck_assert_msg(open_bytes(&weights, &source, ctx, "m", file.data, file.length) == 0, "%s: %s",
-                      good[i].header, fine_error_message());
+        ck_assert_msg(open_bytes(&weights, &source, ctx, "m", file.data, file.length) == 0,
+                      "%s: %s", good[i].header, fine_error_message());
         ck_assert_int_eq(fine__weights_count(weights), good[i].count);
         fine__weights_free(weights);
         fine__source_free(source);
@@ -106,7 +108,8 @@ static const struct {
     /* types */
     { "{\"a\":{\"dtype\":\"f32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype 'f32'" },
     { "{\"a\":{\"dtype\":\"\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype ''" },
-    { "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "dtype 'F8_E4M3'" },
+    { "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+      "dtype 'F8_E4M3'" },
     { "{\"a\":{\"dtype\":\"F32\\u0000\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype" },
     { "{\"a\":{\"dtype\":12,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "a dtype is expected" },
     { "{\"a\":{\"dtype\":null,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "a dtype is expected" },
@@ -130,7 +133,8 @@ static const struct {
     { "{" F32("a", "9223372036854775807,9223372036854775807,0", 0, 0) "}", 0, "overflows" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}}", 4, "a list is expected" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":{},\"data_offsets\":[0,4]}}", 4, "a list is expected" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":null,\"data_offsets\":[0,4]}}", 4, "a list is expected" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":null,\"data_offsets\":[0,4]}}", 4,
+      "a list is expected" },
     /* offsets */
     { "{" F32("a", "1", 4, 0) "}", 4, "end before they begin" },
     { "{" F32("a", "1", -4, 0) "}", 4, "not negative" },
@@ -143,10 +147,12 @@ static const struct {
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "two numbers" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,4]}}", 4, "two numbers" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":4}}", 4, "a list is expected" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[\"0\",\"4\"]}}", 4, "whole number" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[\"0\",\"4\"]}}", 4,
+      "whole number" },
     /* layout */
     { "{" F32("a", "1", 4, 8) "}", 8, "a hole of 4 bytes before tensor 'a'" },
-    { "{" F32("a", "1", 0, 4) "," F32("b", "1", 8, 12) "}", 12, "a hole of 4 bytes before tensor 'b'" },
+    { "{" F32("a", "1", 0, 4) "," F32("b", "1", 8, 12) "}", 12,
+      "a hole of 4 bytes before tensor 'b'" },
     { "{" F32("a", "1", 0, 4) "," F32("b", "1", 0, 4) "}", 4, "overlaps 'a'" },
     { "{" F32("a", "2", 0, 8) "," F32("b", "1", 4, 8) "}", 8, "tensor 'b' overlaps 'a'" },
     { "{" F32("a", "3", 0, 12) "," F32("b", "1", 4, 8) "," F32("c", "1", 8, 12) "}", 12,
@@ -209,8 +215,9 @@ END_TEST
 
 START_TEST(lies_about_the_length_cost_nothing)
 {
-    static const int64_t lengths[] = { 3, 9, 1000, 99999999, 100000000, 100000001, INT64_C(1) << 32,
-                                       INT64_C(1) << 40, INT64_MAX };
+    static const int64_t lengths[] = {
+        3, 9, 1000, 99999999, 100000000, 100000001, INT64_C(1) << 32, INT64_C(1) << 40, INT64_MAX
+    };
     fine_context *ctx = new_context(1);
 
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
@@ -238,7 +245,8 @@ static const struct {
     const char *finding;
 } foreign[] = {
 #define BYTES(text) text, sizeof text - 1
-    { BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"), "git lfs pull" },
+    { BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"),
+      "git lfs pull" },
     { BYTES("<!DOCTYPE html><html><body>404</body></html>"), "web page" },
     { BYTES("\xef\xbb\xbf\r\n<html lang=\"en\"></html>"), "web page" },
     { BYTES("<HTML>\n"), "web page" },
@@ -271,9 +279,10 @@ END_TEST
 
 START_TEST(finds_everything_at_once)
 {
-    static const char header[] = "{" F32("a", "1", 0, 8) ","
-        "\"b\":{\"dtype\":\"Q4\",\"shape\":[1],\"data_offsets\":[8,12]},"
-        F32("c", "4294967296,4294967296", 12, 16) "}";
+    static const char header[] = "{" F32(
+        "a", "1", 0, 8) ","
+                        "\"b\":{\"dtype\":\"Q4\",\"shape\":[1],\"data_offsets\":[8,12]}," F32(
+                            "c", "4294967296,4294967296", 12, 16) "}";
     fine_context *ctx = new_context(1);
     struct fine__buf file;
 
@@ -290,8 +299,8 @@ END_TEST
 /* Every truncation and many wrong bytes: an error or a list of tensors, nothing else. */
 START_TEST(survives_damage)
 {
-    static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," F32("a", "2,2", 0, 16) ","
-        F32("b", "1", 16, 20) "}";
+    static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," F32(
+        "a", "2,2", 0, 16) "," F32("b", "1", 16, 20) "}";
     fine_context *ctx = new_context(1);
     struct fine__buf file;
 
@@ -341,7 +350,8 @@ time_many(fine_context *ctx, int n)
     for (int i = 0; i < n; i++) {
         const int k = (int)((int64_t)i * 48271 % n);
 
-        fine__buf_printf(&header, "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
+        fine__buf_printf(&header,
+                         "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
                          i > 0 ? "," : "{", k, k, k + 1);
     }
     fine__buf_byte(&header, '}');
@@ -358,7 +368,7 @@ START_TEST(time_is_linear)
 {
     fine_context *ctx = new_context(1);
 
-    ck_assert_double_lt(time_many(ctx, 100003), 5);      /* 0.1 s; quadratic would take minutes */
+    ck_assert_double_lt(time_many(ctx, 100003), 5); /* 0.1 s; quadratic would take minutes */
     free_context(ctx);
 }
 END_TEST
@@ -392,8 +402,8 @@ END_TEST
 
 START_TEST(survives_any_failed_allocation)
 {
-    static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," F32("a", "2,2", 0, 16) ","
-        F32("b", "1", 16, 20) "}";
+    static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," F32(
+        "a", "2,2", 0, 16) "," F32("b", "1", 16, 20) "}";
     struct faulty faulty;
     fine_context *ctx = new_faulty_context(&faulty, 1), *plain = new_context(1);
     struct fine__buf file;

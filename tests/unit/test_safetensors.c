@@ -63,7 +63,8 @@ START_TEST(writes_the_format)
         "\"layer.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
         "\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[24,32]},"
         "\"nothing\":{\"dtype\":\"F16\",\"shape\":[0,5],\"data_offsets\":[32,32]},"
-        "\"\xc3\xa9 \\\"quoted\\\"\\n\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[32,34]}}";
+        "\"\xc3\xa9 "
+        "\\\"quoted\\\"\\n\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[32,34]}}";
     fine_context *ctx = new_context(1);
     struct fine__buf file;
     size_t length;

@@ -55,9 +55,27 @@ START_TEST(keeps_a_nul_as_part_of_a_string)
 END_TEST
 
 static const char *const bad_strings[] = {
-    "", "a", "'a'", "\"a", "\"\\", "\"\\\"", "\"\\x41\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"",
-    "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"", "\"\\udc00\"", "\"\\ud800\\udc0\"", "\"a\nb\"",
-    "\"\x01\"", "\"\\ud83d\\", "\"\\u", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\xaf\"",
+    "",
+    "a",
+    "'a'",
+    "\"a",
+    "\"\\",
+    "\"\\\"",
+    "\"\\x41\"",
+    "\"\\u12\"",
+    "\"\\u12g4\"",
+    "\"\\ud800\"",
+    "\"\\ud800\\u0041\"",
+    "\"\\ud800\\ud800\"",
+    "\"\\udc00\"",
+    "\"\\ud800\\udc0\"",
+    "\"a\nb\"",
+    "\"\x01\"",
+    "\"\\ud83d\\",
+    "\"\\u",
+    "\"\xff\"",
+    "\"\xed\xa0\x80\"",
+    "\"\xc0\xaf\"",
 };
 
 START_TEST(refuses_bad_strings)
@@ -76,9 +94,23 @@ END_TEST
 
 START_TEST(counts_are_strict)
 {
-    static const char *const bad[] = { "", "-1", "-0", "+1", "01", "1.0", "1e3", "1E0", "0x1", "true",
-                                       "\"1\"", "9223372036854775808", "18446744073709551616",
-                                       "99999999999999999999999999", ".5", "null", "NaN" };
+    static const char *const bad[] = { "",
+                                       "-1",
+                                       "-0",
+                                       "+1",
+                                       "01",
+                                       "1.0",
+                                       "1e3",
+                                       "1E0",
+                                       "0x1",
+                                       "true",
+                                       "\"1\"",
+                                       "9223372036854775808",
+                                       "18446744073709551616",
+                                       "99999999999999999999999999",
+                                       ".5",
+                                       "null",
+                                       "NaN" };
     struct fine__scan scan = scan_of(" 0");
     int64_t n = -1;
 
@@ -127,14 +159,60 @@ START_TEST(walks_objects_and_lists)
 END_TEST
 
 static const char *const good_values[] = {
-    "1", "-0", "-1.5e+10", "0.0", "1E5", "true", "false", "null", "\"x\"", "{}", "[]", "[[],{}]",
-    " [ 1 , [ 2 , { \"a\" : [ ] , \"b\" : null } ] , \"c\" ] ", "{\"a\":{\"b\":{\"c\":[1,2,[3]]}},\"d\":1}",
+    "1",
+    "-0",
+    "-1.5e+10",
+    "0.0",
+    "1E5",
+    "true",
+    "false",
+    "null",
+    "\"x\"",
+    "{}",
+    "[]",
+    "[[],{}]",
+    " [ 1 , [ 2 , { \"a\" : [ ] , \"b\" : null } ] , \"c\" ] ",
+    "{\"a\":{\"b\":{\"c\":[1,2,[3]]}},\"d\":1}",
 };
 
 static const char *const bad_values[] = {
-    "", "-", "01", "1.", ".1", "1e", "1e+", "tru", "truex", "nul", "{", "[", "[1", "[1,", "[1,]", "[,]",
-    "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{1:2}", "[1 2]", "{\"a\":1 \"b\":2}", "]", "}", "[}",
-    "{]", "[1}", "{\"a\":1]", "1 2", "[] []", "NaN", "Infinity", "+1", "'a'", "/**/1", "[1]]",
+    "",
+    "-",
+    "01",
+    "1.",
+    ".1",
+    "1e",
+    "1e+",
+    "tru",
+    "truex",
+    "nul",
+    "{",
+    "[",
+    "[1",
+    "[1,",
+    "[1,]",
+    "[,]",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{\"a\":1,}",
+    "{,}",
+    "{1:2}",
+    "[1 2]",
+    "{\"a\":1 \"b\":2}",
+    "]",
+    "}",
+    "[}",
+    "{]",
+    "[1}",
+    "{\"a\":1]",
+    "1 2",
+    "[] []",
+    "NaN",
+    "Infinity",
+    "+1",
+    "'a'",
+    "/**/1",
+    "[1]]",
 };
 
 START_TEST(passes_over_values)
@@ -181,9 +259,11 @@ START_TEST(failure_is_sticky)
     ck_assert(fine__scan_enter(&scan, '['));
     ck_assert(fine__scan_element(&scan, &first) && fine__scan_count(&scan, &n, "n"));
     ck_assert(fine__scan_element(&scan, &first) && !fine__scan_count(&scan, &n, "the second"));
-    ck_assert_str_eq(fine_error_message(),
-                     "test: at byte 4 of the JSON text: the second must be a whole number, not negative");
-    ck_assert(!fine__scan_element(&scan, &first) && !fine__scan_skip(&scan) && !fine__scan_end(&scan));
+    ck_assert_str_eq(
+        fine_error_message(),
+        "test: at byte 4 of the JSON text: the second must be a whole number, not negative");
+    ck_assert(!fine__scan_element(&scan, &first) && !fine__scan_skip(&scan) &&
+              !fine__scan_end(&scan));
     ck_assert(!fine__scan_fail(&scan, "later"));
     ck_assert_ptr_nonnull(strstr(fine_error_message(), "the second"));
 }

@@ -65,8 +65,11 @@ START_TEST(opens_shards)
 
     put_shard(&f, "s2", "c");
     put_shard(&f, "s1", "a b");
-    ck_assert_int_eq(open_with(&f, "{\"metadata\":{\"total_size\":12},\"weight_map\":"
-                               "{\"c\":\"s2\",\"b\":\"s1\",\"a\":\"s1\"}}", &weights), 0);
+    ck_assert_int_eq(open_with(&f,
+                               "{\"metadata\":{\"total_size\":12},\"weight_map\":"
+                               "{\"c\":\"s2\",\"b\":\"s1\",\"a\":\"s1\"}}",
+                               &weights),
+                     0);
     ck_assert_int_eq(fine__weights_count(weights), 3);
     ck_assert_str_eq(fine__weights_at(weights, 0)->name, "a");
     ck_assert_str_eq(fine__weights_at(weights, 2)->name, "c");
@@ -108,14 +111,18 @@ START_TEST(every_disagreement_is_found)
 
     put_shard(&f, "s1", "a b");
     put_shard(&f, "s2", "b c");
-    ck_assert_int_eq(open_with(&f, "{\"weight_map\":{\"a\":\"s2\",\"b\":\"s1\",\"c\":\"s2\","
-                               "\"d\":\"s1\"}}", &weights), FINE_EFORMAT);
+    ck_assert_int_eq(open_with(&f,
+                               "{\"weight_map\":{\"a\":\"s2\",\"b\":\"s1\",\"c\":\"s2\","
+                               "\"d\":\"s1\"}}",
+                               &weights),
+                     FINE_EFORMAT);
     ck_assert_int_eq(n_findings(), 3);
     ck_assert(was_found("tensor 'b' stands in two shards"));
     ck_assert(was_found("tensor 'a' should be in 's2' and is in 's1'"));
     ck_assert(was_found("tensor 'd' should be in 's1' and is not there"));
-    ck_assert_int_eq(open_with(&f, "{\"weight_map\":{\"a\":\"s1\",\"x\":\"s8\",\"y\":\"s9\"}}",
-                               &weights), FINE_EIO);
+    ck_assert_int_eq(
+        open_with(&f, "{\"weight_map\":{\"a\":\"s1\",\"x\":\"s8\",\"y\":\"s9\"}}", &weights),
+        FINE_EIO);
     ck_assert_int_eq(n_findings(), 2);
     ck_assert(was_found("the shard 's8' is not there") && was_found("the shard 's9' is not there"));
     ck_assert_ptr_null(weights);
@@ -141,8 +148,21 @@ END_TEST
 
 /* Names that lead elsewhere are refused before anything is opened. */
 static const char *const wicked[] = {
-    "../s1", "/etc/passwd", "/dev/zero", "sub/s1", "./s1", "..", ".", "", ".hidden", "s1/", "//",
-    "../../../../etc/passwd", "a/../../s1", "\\u002e\\u002e/s1", "s1\\u0000.safetensors",
+    "../s1",
+    "/etc/passwd",
+    "/dev/zero",
+    "sub/s1",
+    "./s1",
+    "..",
+    ".",
+    "",
+    ".hidden",
+    "s1/",
+    "//",
+    "../../../../etc/passwd",
+    "a/../../s1",
+    "\\u002e\\u002e/s1",
+    "s1\\u0000.safetensors",
 };
 
 START_TEST(nothing_outside_the_folder_is_opened)
@@ -173,7 +193,8 @@ START_TEST(shards_are_regular_files)
 
         ck_assert_int_eq(i == 0   ? mkfifo(path, 0600)
                          : i == 1 ? symlink("/dev/zero", path)
-                                  : mkdir(path, 0700), 0);
+                                  : mkdir(path, 0700),
+                         0);
         snprintf(index, sizeof index, "{\"weight_map\":{\"a\":\"%s\"}}", names[i]);
         ck_assert_int_eq(open_with(&f, index, &weights), FINE_EIO);
         ck_assert(was_found("must be a regular file"));
@@ -246,8 +267,8 @@ START_TEST(survives_any_failed_allocation)
 
     put_shard(&f, "s1", "a b");
     put_shard(&f, "s2", "c");
-    ck_assert_int_eq(open_with(&f, "{\"weight_map\":{\"a\":\"s1\",\"b\":\"s1\",\"c\":\"s2\"}}",
-                               &weights), 0);
+    ck_assert_int_eq(
+        open_with(&f, "{\"weight_map\":{\"a\":\"s1\",\"b\":\"s1\",\"c\":\"s2\"}}", &weights), 0);
     fine__weights_free(weights);
     for (int fail_at = 1;; fail_at++) {
         char out[33];

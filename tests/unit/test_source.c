@@ -108,8 +108,8 @@ START_TEST(refuses_what_is_no_folder)
 END_TEST
 
 static const char *const refused[] = {
-    "", ".", "..", ".hidden", "/etc/passwd", "../x", "a/../b", "a/b/c", "a//b", "a/", "/",
-    "a/.b", ".a/b", "./a",
+    "",      ".",    "..", ".hidden", "/etc/passwd", "../x", "a/../b",
+    "a/b/c", "a//b", "a/", "/",       "a/.b",        ".a/b", "./a",
 };
 
 START_TEST(stays_within_the_folder)

@@ -131,7 +131,7 @@ START_TEST(saves_and_opens)
     ck_assert_int_eq(fine_tensors_put(tensors, "a", FINE_F32, 2, shape, values), 0);
     ck_assert_int_eq(fine_tensors_save(tensors, path), 0);
     ck_assert_int_eq(fine_tensors_open(&again, ctx, path), 0);
-    fine_context_free(ctx);                      /* sets keep it alive */
+    fine_context_free(ctx); /* sets keep it alive */
     ck_assert_int_eq(fine_tensors_count(again), 2);
     ck_assert_str_eq(fine_tensors_name(again, 0), "z");
     ck_assert_int_eq(fine_tensors_get(again, "z", &type, NULL, NULL, NULL), 0);
@@ -157,11 +157,11 @@ START_TEST(survives_any_failed_allocation)
         int rc;
 
         faulty = (struct faulty){ .fail_at = fail_at };
-        if ((rc = fine_tensors_new(&tensors, ctx)) == 0
-            && (rc = fine_tensors_put(tensors, "a", FINE_F32, 2, shape, values)) == 0
-            && (rc = fine_tensors_put(tensors, "a", FINE_F32, 2, shape, values)) == 0
-            && (rc = fine_tensors_put(tensors, "b", FINE_F32, 2, shape, NULL)) == 0
-            && (rc = fine_tensors_save(tensors, path)) == 0)
+        if ((rc = fine_tensors_new(&tensors, ctx)) == 0 &&
+            (rc = fine_tensors_put(tensors, "a", FINE_F32, 2, shape, values)) == 0 &&
+            (rc = fine_tensors_put(tensors, "a", FINE_F32, 2, shape, values)) == 0 &&
+            (rc = fine_tensors_put(tensors, "b", FINE_F32, 2, shape, NULL)) == 0 &&
+            (rc = fine_tensors_save(tensors, path)) == 0)
             rc = fine_tensors_open(&again, ctx, path);
         fine_tensors_free(tensors);
         fine_tensors_free(again);

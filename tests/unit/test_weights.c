@@ -257,5 +257,4 @@ START_TEST(finds_the_weights_of_a_folder)
 END_TEST
 
 RUNNER("weights", converts_to_float, reads_in_chunks, a_file_that_shrinks_is_an_error,
-       saving_onto_what_was_loaded, fingerprints_tell_weights_apart,
-       finds_the_weights_of_a_folder)
+       saving_onto_what_was_loaded, fingerprints_tell_weights_apart, finds_the_weights_of_a_folder)
