@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "faulty_io.h"
 #include "weight_files.h"
 
 enum { MANY = 20 };
@@ -109,6 +110,7 @@ START_TEST(a_file_that_shrinks_is_an_error)
     fine_context *ctx = new_context(1);
     char *folder = new_folder(), *path = fine__path_join(ctx, folder, "m");
 
+    use_faulty_io(ctx); /* for its fsync(), which doesn't wait */
     for (int cut = 0; cut < MANY; cut++) {
         for (int more = -1; more <= 1; more++) {
             struct fine__weights *weights;
