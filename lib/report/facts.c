@@ -38,6 +38,16 @@ fine__fact_key(struct fine__buf *out, const char *key)
                                                 ? (char)(*c - 'a' + 'A') : *c);
 }
 
+/* Counts are read by their commas; a seed is typed in again. */
+static void
+put_integer(struct fine__buf *out, const char *key, int64_t value)
+{
+    if (ends_in(key, "seed"))
+        fine__buf_printf(out, "%" PRId64, value);
+    else
+        fine__put_count(out, value);
+}
+
 /* A value without members. */
 static void
 put_scalar(struct fine__buf *out, const char *key, const struct fine__json *value)
@@ -63,7 +73,7 @@ put_scalar(struct fine__buf *out, const char *key, const struct fine__json *valu
         else if (ends_in(key, "seconds"))
             fine__put_seconds(out, number);
         else if (fine__json_type(value) == FINE__JSON_INTEGER)
-            fine__buf_printf(out, "%" PRId64, fine__json_int(value, 0));
+            put_integer(out, key, fine__json_int(value, 0));
         else
             fine__buf_number(out, number);
         break;

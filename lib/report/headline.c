@@ -67,7 +67,10 @@ open_headline(struct headline *h, const struct fine__report_data *data,
 static void
 put_rows(struct fine__buf *out, const struct headline *h)
 {
-    fine__put_count(out, h->n);
+    if (h->n > 0)
+        fine__put_count(out, h->n);
+    else
+        fine__buf_text(out, "the");
     fine__buf_printf(out, " %s row%s", h->split, h->n == 1 ? "" : "s");
 }
 
@@ -96,7 +99,7 @@ say_classify(struct fine__buf *out, const struct headline *h)
         fine__put_metric(out, "accuracy", before);
         fine__buf_byte(out, '.');
     }
-    if (h->majority.n > 0 && wilson(accuracy, h->n).low <= h->majority.share)
+    if (h->majority.n > 0 && h->n > 0 && wilson(accuracy, h->n).low <= h->majority.share)
         fine__buf_text(out, " On so few rows that is not clearly better than the most frequent "
                             "label.");
 }
@@ -126,7 +129,7 @@ put_sentence(struct fine__buf *out, const struct headline *h)
     if (h->result == NULL)
         fine__buf_text(out, "Nothing was measured: the run had neither validation nor test data, "
                             "so how good the model is remains unknown.");
-    else if (!isnan(metric_of(h->metrics, "accuracy")) && h->n > 0)
+    else if (!isnan(metric_of(h->metrics, "accuracy")))
         say_classify(out, h);
     else if (!isnan(metric_of(h->metrics, "pearson")) || !isnan(metric_of(h->metrics, "spearman")))
         say_regress(out, h);
@@ -231,24 +234,11 @@ static void
 put_cell(struct fine__buf *out, const char *name, double value)
 {
     fine__buf_text(out, "<td class=\"num\">");
-    if (!isnan(value))
+    if (strcmp(name, "n") == 0 && value >= 0 && value < 1e15)
+        fine__put_count(out, (int64_t)value);
+    else if (!isnan(value))
         fine__put_metric(out, name, value);
     fine__buf_text(out, "</td>");
-}
-
-static bool
-is_degenerate(const struct fine__json *metrics, const char *name)
-{
-    const struct fine__json *names = fine__json_get(metrics, "degenerate");
-    const int64_t n = fine__json_count(names);
-
-    for (int64_t i = 0; i < n; i++) {
-        const char *one = fine__json_string(fine__json_at(names, i), NULL);
-
-        if (one != NULL && strcmp(one, name) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void
@@ -284,7 +274,7 @@ put_results(struct fine__buf *out, const struct headline *h)
             fine__buf_text(out, "Rows");
         else
             fine__html_text(out, fine__metric_title(name));
-        if (is_degenerate(h->metrics, name)) {
+        if (fine__is_degenerate(h->metrics, name)) {
             fine__buf_text(out, " *");
             degenerate = true;
         }

@@ -10,6 +10,7 @@
 #include <finetune/version.h>
 
 #define PAIR_MAX 6      /* labels, up to which the matrix needs half the width */
+#define GROUPS_PAIR_MAX 8
 
 struct texts {
     struct fine__json *sets, *facts, *training, *notes, *before;
@@ -148,10 +149,11 @@ fine__report_html(struct fine__report_data *data, struct fine__buf *out)
     fine__page_confusion(out, data, metrics);
     fine__page_classes(out, data, metrics);
     fine__buf_text(out, pair ? "</div>\n" : "");
-    fine__buf_text(out, "<div class=\"pair\">\n");
+    pair = fine__json_count(fine__json_get(result, "groups")) <= GROUPS_PAIR_MAX;
+    fine__buf_text(out, pair ? "<div class=\"pair\">\n" : "");
     fine__page_results(out, data, t.before);
-    fine__page_groups(out, result);
-    fine__buf_text(out, "</div>\n");
+    fine__page_groups(out, data->ctx, result);
+    fine__buf_text(out, pair ? "</div>\n" : "");
     put_use(out, data->model_path);
     fine__page_data(out, t.sets);
     fine__page_facts(out, "Training settings", t.training);

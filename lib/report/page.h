@@ -58,7 +58,7 @@ struct fine__chart {
 
 void fine__svg_chart(struct fine__buf *out, const struct fine__chart *chart);
 
-/* ---- history.c ---- */
+/* ---- results.c ---- */
 
 /* A count that came from a file, held within [0, 2^40] so that sums cannot overflow. */
 int64_t fine__count_of(const struct fine__json *value);
@@ -72,6 +72,9 @@ const struct fine__json *fine__result_metrics(const struct fine__json *result);
  * *split: "test" or "validation". NULL: nothing was measured. */
 const struct fine__json *fine__report_result(const struct fine__report_data *data,
                                              const char **split);
+
+/* Whether a number of `metrics` is 0 because it is not defined. */
+bool fine__is_degenerate(const struct fine__json *metrics, const char *name);
 
 /* Name and majority share from a confusion matrix. */
 struct fine__majority {
@@ -97,7 +100,7 @@ void fine__page_confusion(struct fine__buf *out, const struct fine__report_data 
                           const struct fine__json *metrics);
 void fine__page_classes(struct fine__buf *out, const struct fine__report_data *data,
                         const struct fine__json *metrics);
-void fine__page_groups(struct fine__buf *out, const struct fine__json *result);
+void fine__page_groups(struct fine__buf *out, fine_context *ctx, const struct fine__json *result);
 void fine__page_data(struct fine__buf *out, const struct fine__json *sets);
 void fine__page_facts(struct fine__buf *out, const char *title, const struct fine__json *facts);
 void fine__page_recipe(struct fine__buf *out, const char *recipe);

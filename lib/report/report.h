@@ -67,9 +67,10 @@ void fine__report_data_free(struct fine__report_data *data);    /* what add_even
 /*
  * One line of metrics.jsonl:
  *   {"event":"step","step":1,"loss":…,"learning_rate":…,"gradient_norm":…,"seconds":…}
- *   {"event":"evaluate","step":…,"n":…,"loss":…,"metrics":{…},"groups":{…},"best":true}
+ *   {"event":"evaluate","step":…,"metrics":{…},"best":true}
  *   {"event":"done","metrics":{"validation":{…},"test":{…}},"best_step":…,"seconds":…,"peak_bytes":…}
- * Other events and keys are skipped. A step at or before one that was seen takes back
+ * A result may be flat ({"n":…,"accuracy":…,"groups":{…}}) or as fine__metrics_write()
+ * gives it; what is not in it is not on the page. Other events and keys are skipped. A step at or before one that was seen takes back
  * everything from there on (a run that was resumed from a checkpoint repeats steps).
  * A line that is no such JSON is counted in n_ignored: the last line of a killed run
  * may be torn. 0 or FINE_ENOMEM.

@@ -1,5 +1,5 @@
 /*
- * tables.c — where the model is right and where not: confusion, labels, groups.
+ * tables.c — where the model is right and where not: confusion and labels.
  */
 #include <math.h>
 #include <string.h>
@@ -10,7 +10,6 @@
 #define MATRIX_MAX 30           /* labels that a matrix shows; beyond, the worst pairs */
 #define PAIRS_SHOWN 20
 #define CLASSES_SHOWN 30        /* the rest folds away */
-#define GROUPS_SHOWN 200
 
 static int64_t
 cell(const struct fine__json *confusion, int64_t truth, int64_t predicted)
@@ -271,64 +270,4 @@ fine__page_classes(struct fine__buf *out, const struct fine__report_data *data,
     }
     fine__buf_text(out, "</section>\n");
     fine__free(data->ctx, scores);
-}
-
-/* ---- groups ---- */
-
-/* Numbers but the count; micro F1 only where accuracy does not say the same. */
-static bool
-is_column(const struct fine__json *group, const char *key)
-{
-    return !isnan(fine__json_double(fine__json_get(group, key), NAN)) && strcmp(key, "n") != 0
-           && (strcmp(key, "micro_f1") != 0 || fine__json_get(group, "accuracy") == NULL);
-}
-
-void
-fine__page_groups(struct fine__buf *out, const struct fine__json *result)
-{
-    const struct fine__json *groups = fine__json_get(result, "groups"), *first = NULL;
-    const int64_t n = fine__json_count(groups);
-    int64_t shown = 0;
-
-    if (n == 0 || fine__json_type(groups) != FINE__JSON_OBJECT)
-        return;
-    first = fine__json_value(fine__json_first(groups));
-    fine__buf_text(out, "<section id=\"groups\"><h2>Group by group</h2><div class=\"scroll\">"
-                        "<table class=\"list\"><thead><tr><th>Group</th>"
-                        "<th class=\"num\">Rows</th>");
-    for (void *it = fine__json_first(first); it != NULL; it = fine__json_next(first, it)) {
-        if (!is_column(first, fine__json_key(it)))
-            continue;
-        fine__buf_text(out, "<th class=\"num\">");
-        fine__html_text(out, fine__metric_title(fine__json_key(it)));
-        fine__buf_text(out, "</th>");
-    }
-    fine__buf_text(out, "</tr></thead><tbody>\n");
-    for (void *g = fine__json_first(groups); g != NULL && shown < GROUPS_SHOWN;
-         g = fine__json_next(groups, g), shown++) {
-        const struct fine__json *group = fine__json_value(g);
-
-        fine__buf_text(out, "<tr><td>");
-        fine__html_text(out, fine__json_key(g));
-        fine__buf_text(out, "</td><td class=\"num\">");
-        fine__put_count(out, fine__json_int(fine__json_get(group, "n"), 0));
-        fine__buf_text(out, "</td>");
-        for (void *it = fine__json_first(first); it != NULL; it = fine__json_next(first, it)) {
-            const char *key = fine__json_key(it);
-
-            if (!is_column(first, key))
-                continue;
-            fine__buf_text(out, "<td class=\"num\">");
-            fine__put_metric(out, key, fine__json_double(fine__json_get(group, key), NAN));
-            fine__buf_text(out, "</td>");
-        }
-        fine__buf_text(out, "</tr>\n");
-    }
-    fine__buf_text(out, "</tbody></table></div>\n");
-    if (n > shown) {
-        fine__buf_text(out, "<p class=\"lead\">");
-        fine__put_count(out, n - shown);
-        fine__buf_text(out, " more groups stand in metrics.jsonl.</p>\n");
-    }
-    fine__buf_text(out, "</section>\n");
 }

@@ -242,6 +242,46 @@ START_TEST(a_regression)
 }
 END_TEST
 
+/* What the trainer's own lines hold: numbers alone while it runs, all of it, flat, at the end. */
+START_TEST(a_run_as_the_trainer_tells_it)
+{
+    begin();
+    data.task = "classify";
+    ck_assert_int_eq(fine__report_add_event(
+        &data, "{\"event\":\"evaluate\",\"step\":5,\"epoch\":0,\"metrics\":{\"loss\":0.5,"
+               "\"accuracy\":0.75,\"macro_f1\":0.7},\"best\":true,\"seconds\":1.5}"), 0);
+    page();
+    says("Right on <b>75.0 %</b> of the validation rows.");
+    ck_assert_int_eq(fine__report_add_event(
+        &data, "{\"event\":\"done\",\"step\":9,\"best_step\":5,\"metrics\":{\"validation\":"
+               "{\"n\":1200,\"loss\":0.5,\"accuracy\":0.75,\"confusion\":[[600,100],[200,300]],"
+               "\"per_class_f1\":{\"x\":0.8,\"y\":0.67},"
+               "\"groups\":{\"g\":{\"n\":7,\"accuracy\":0.5}}}}}"), 0);
+    page();
+    says("Right on <b>75.0 %</b> of 1,200 validation rows.");
+    says("Always answering “x” would be right on 58.3 %.");
+    says("Rows</th><td class=\"num\"></td><td class=\"num\">1,200</td>");
+    says("<td>g</td><td class=\"num\">7</td><td class=\"num\">50.0 %</td>");
+    end();
+}
+END_TEST
+
+START_TEST(groups_by_size)
+{
+    begin();
+    ck_assert_int_eq(fine__report_add_event(
+        &data, "{\"event\":\"done\",\"metrics\":{\"test\":{\"n\":12,\"accuracy\":0.5,\"groups\":{"
+               "\"small\":{\"n\":2,\"accuracy\":1,\"micro_f1\":1,\"matthews\":0,"
+               "\"degenerate\":[\"matthews\"]},"
+               "\"large\":{\"n\":10,\"accuracy\":0.4,\"micro_f1\":0.4,\"matthews\":0}}}}}"), 0);
+    page();
+    says("<tr><td>large</td><td class=\"num\">10</td><td class=\"num\">40.0 %</td>"
+         "<td class=\"num\">0.000</td></tr>\n<tr><td>small</td><td class=\"num\">2</td>"
+         "<td class=\"num\">100.0 %</td><td class=\"num\">–</td></tr>");
+    end();
+}
+END_TEST
+
 START_TEST(strange_results_do_no_harm)
 {
     static const char *const events[] = {
@@ -313,4 +353,4 @@ START_TEST(out_of_memory)
 END_TEST
 
 RUNNER("html", an_empty_run, a_classification, many_labels, a_regression,
-       strange_results_do_no_harm, out_of_memory)
+       a_run_as_the_trainer_tells_it, groups_by_size, strange_results_do_no_harm, out_of_memory)
