@@ -29,7 +29,7 @@ fetch() {
     matches "$downloads/$file" "$sha256" && return
     {
         echo "could not fetch $requirement from the Python package index:"
-        grep -v '^WARNING: Location' "$downloads/pip.log" | tail -n 3 | sed 's/^/    /'
+        grep '^ERROR' "$downloads/pip.log" | cut -c 1-120 | sed 's/^/    /'
         echo "Is there a network? Without one, put $file (SHA-256"
         echo "$sha256) into $downloads/ and run this again."
     } >&2

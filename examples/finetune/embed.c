@@ -55,7 +55,7 @@ cli_embed(int argc, char **argv)
 {
     struct cli_common common;
     struct fine_embed_options how;
-    const char *arguments[3], *text = "text", *pool = NULL;
+    const char *arguments[3], *text = "text", *pool = NULL, *nothing = "";
     int64_t max_length = 0;
     int32_t normalize = 0, plain = 0;
     const struct cli_option options[] = {
@@ -96,8 +96,8 @@ cli_embed(int argc, char **argv)
         exit_code = cli_fail(rc, CLI_READING);
         goto out;
     }
-    /* An empty embedding checks the options before any line is waited for. */
-    if ((rc = fine_session_embed(session, NULL, 0, &how)) < 0) {
+    /* An empty text checks the options before any line is waited for. */
+    if ((rc = fine_session_embed(session, &nothing, 1, &how)) < 0) {
         exit_code = cli_fail(rc, CLI_ARGUMENT);
         goto out;
     }

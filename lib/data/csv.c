@@ -37,7 +37,8 @@ struct csv {
 static bool
 is_line_end(const struct csv *c, size_t i)
 {
-    return c->text[i] == '\n' || (c->text[i] == '\r' && (c->cr_ends_line || c->text[i + 1] == '\n'));
+    return c->text[i] == '\n'
+           || (c->text[i] == '\r' && (c->cr_ends_line || c->text[i + 1] == '\n'));
 }
 
 static bool
@@ -206,8 +207,8 @@ parse_separator(struct csv *c, bool is_tsv)
         && fine__utf8_decode(given, c->n_separator, &character, &valid) != c->n_separator)
         valid = false;
     if (!valid || strchr("\r\n\"", given[0]) != NULL)
-        return fine__fail(FINE_EINVAL, "data.separator: '%.20s' must be one character, and no quote "
-                          "or line end", given);
+        return fine__fail(FINE_EINVAL, "data.separator: '%.20s' must be one character, and no "
+                          "quote or line end", given);
     memcpy(c->separator, given, c->n_separator);
     c->last_takes_rest = strcmp(given, " ") == 0;
     return 0;

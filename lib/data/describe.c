@@ -71,8 +71,8 @@ write_lengths(const fine_dataset *d, struct fine__buf *out, int64_t *lengths, bo
     for (int64_t i = 0; i < n; i++) {
         const struct fine__row *row = &d->rows[i];
 
-        lengths[i] = of_pairs ? fine__utf8_count(d->bytes.data + row->pair, (size_t)row->pair_length)
-                              : fine__utf8_count(d->bytes.data + row->text, (size_t)row->text_length);
+        lengths[i] = fine__utf8_count(d->bytes.data + (of_pairs ? row->pair : row->text),
+                                      (size_t)(of_pairs ? row->pair_length : row->text_length));
         empty += lengths[i] == 0;
     }
     qsort(lengths, (size_t)n, sizeof *lengths, by_value);
@@ -235,7 +235,9 @@ fine__dataset_warn(const fine_dataset *d)
     if (d->is_regression || !d->has_labels)
         return;
     counts = count_labels(d);
-    for (int64_t i = 0; i < d->n_labels && counts != NULL; i++) {
+    if (counts == NULL)
+        return;   /* a warning less */
+    for (int64_t i = 0; i < d->n_labels; i++) {
         most = counts[i] > most ? counts[i] : most;
         least = counts[i] < least ? counts[i] : least;
     }

@@ -203,7 +203,8 @@ read_object(struct jsonl *j, const struct fine__json *object)
     int rc;
 
     if (fine__json_type(object) != FINE__JSON_OBJECT) {
-        fine__table_bad_row(j->t, j->line, "the line is %s, but must be an object", kind_of(object));
+        fine__table_bad_row(j->t, j->line, "the line is %s, but must be an object",
+                            kind_of(object));
         memset(cells, 0, sizeof cells);
         return fine__table_row(j->t, cells, j->line);
     }

@@ -40,8 +40,8 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
     if (fine__path_has_suffix(path, ".json"))
         return fine__fail(FINE_EDATA, "%s: a table in JSON is read with one object a line, from a "
                           "file named .jsonl; convert it, such as with: jq -c '.[]'", path);
-    return fine__fail(FINE_EDATA, "%s: the name doesn't say how the rows are written; name the file "
-                      ".csv, .tsv or .jsonl, or set data.separator", path);
+    return fine__fail(FINE_EDATA, "%s: the name doesn't say how the rows are written; name the "
+                      "file .csv, .tsv or .jsonl, or set data.separator", path);
 }
 
 int

@@ -251,8 +251,8 @@ read_label(struct fine__table *t, struct fine__cell cell, struct fine__row *row,
         return 0;
     }
     if (cell.length > FINE__MAX_LABEL) {
-        fine__table_bad_row(t, line, "the label has %zu bytes, more than the limit of %d; is '%.60s' "
-                         "the right column?", cell.length, FINE__MAX_LABEL,
+        fine__table_bad_row(t, line, "the label has %zu bytes, more than the limit of %d; is "
+                         "'%.60s' the right column?", cell.length, FINE__MAX_LABEL,
                          t->column[FINE__ROLE_LABEL]);
         return 0;
     }

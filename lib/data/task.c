@@ -44,11 +44,11 @@ fine__dataset_check_task(const fine_dataset *d, bool regress)
         return fine__fail(FINE_EDATA, "%s: there are no labels; add a column and name it in "
                           "data.label", d->name);
     if (d->is_regression != regress)
-        return fine__fail(FINE_EDATA, regress ? "%s: labels are names, but a regression needs "
-                                                "numbers; read them with label_is_number"
-                                              : "%s: labels are numbers to be predicted, but a "
-                                                "classification needs names; use task.type: regress",
-                          d->name);
+        return fine__fail(FINE_EDATA,
+                          regress ? "%s: labels are names, but a regression needs numbers; read "
+                                    "them with label_is_number"
+                                  : "%s: labels are numbers to be predicted, but a classification "
+                                    "needs names; use task.type: regress", d->name);
     for (int64_t i = 0; i < d->n_rows; i++) {
         const struct fine__row *row = &d->rows[i];
 

@@ -304,12 +304,11 @@ fine__state_resume(fine_trainer *trainer)
     bool is_foreign = false;
     int rc;
 
-    FINE__TRY(fine__checkpoint_list(trainer->ctx, trainer->checkpoints, "step-", true, &steps,
-                                    &n));
+    FINE__TRY(fine__state_list(trainer, "step-", &steps, &n));
     rc = FINE_OK;
     for (at = n - 1; at >= 0; at--) {
         rc = try_one(trainer, steps[at], &is_foreign);
-        if (rc != FINE_EFORMAT || is_foreign)
+        if ((rc != FINE_EFORMAT && rc != FINE_EIO) || is_foreign)
             break;
         fine__log(trainer->ctx, FINE_LOG_WARNING, "checkpoint of step %lld is damaged, the one "
                   "before is tried: %s", (long long)steps[at], fine_error_message());

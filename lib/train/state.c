@@ -9,10 +9,12 @@
 #include "train/trainer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/number.h"
 
 void
 fine__state_name(int64_t step, char *out, size_t size)
@@ -281,6 +283,58 @@ fine__state_write(fine_trainer *trainer, char *name, size_t size)
     return FINE_OK;
 }
 
+/* ---- which there are ---- */
+
+int
+fine__state_tidy(fine_trainer *trainer)
+{
+    for (int is_best = 0; is_best < 2; is_best++) {
+        int64_t *numbers = NULL, n = 0;
+
+        FINE__TRY(fine__checkpoint_list(trainer->ctx, trainer->checkpoints,
+                                        is_best ? "best-" : "step-", true, &numbers, &n));
+        fine__free(trainer->ctx, numbers);
+    }
+    return FINE_OK;
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+int
+fine__state_list(const fine_trainer *trainer, const char *prefix, int64_t **numbers_out,
+                 int64_t *n_out)
+{
+    const size_t length = strlen(prefix);
+    struct fine__names names = { .count = 0 };
+    int64_t *numbers, n = 0;
+    char plain[64];
+
+    FINE__TRY(fine__list_directory(trainer->ctx, trainer->checkpoints, &names));
+    numbers = fine__alloc_array(trainer->ctx, (size_t)names.count, sizeof *numbers);
+    for (int64_t i = 0; numbers != NULL && i < names.count; i++) {
+        const char *name = names.names[i];
+
+        if (strncmp(name, prefix, length) != 0 ||
+            !fine__parse_int64(name + length, strlen(name + length), &numbers[n]))
+            continue;
+        (void)snprintf(plain, sizeof plain, "%s%06lld", prefix, (long long)numbers[n]);
+        n += strcmp(name, plain) == 0;
+    }
+    fine__names_free(trainer->ctx, &names);
+    if (numbers == NULL)
+        return FINE_ENOMEM;
+    qsort(numbers, (size_t)n, sizeof *numbers, ascending);
+    *numbers_out = numbers;
+    *n_out = n;
+    return FINE_OK;
+}
+
 static bool
 is_needed(const fine_trainer *trainer, int64_t number, bool is_best)
 {
@@ -298,8 +352,7 @@ fine__state_prune(fine_trainer *trainer)
     for (int is_best = 0; is_best < 2; is_best++) {
         int64_t *numbers = NULL, n = 0;
         char name[64];
-        int rc = fine__checkpoint_list(trainer->ctx, trainer->checkpoints,
-                                       is_best ? "best-" : "step-", false, &numbers, &n);
+        int rc = fine__state_list(trainer, is_best ? "best-" : "step-", &numbers, &n);
 
         for (int64_t i = 0; rc == FINE_OK && i < n; i++) {
             if (is_needed(trainer, numbers[i], is_best))

@@ -163,7 +163,7 @@ take_folder(fine_trainer *trainer)
         return FINE_ENOMEM;
     trainer->lock = fine__lock(trainer->ctx, path);
     fine__free(trainer->ctx, path);
-    return trainer->lock < 0 ? trainer->lock : FINE_OK;
+    return trainer->lock < 0 ? trainer->lock : fine__state_tidy(trainer);
 }
 
 static int

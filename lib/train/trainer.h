@@ -91,6 +91,11 @@ int fine__state_settings(const fine_trainer *trainer, struct fine__buf *out);
 void fine__state_name(int64_t step, char *out, size_t size);
 int fine__state_add_weights(struct fine__checkpoint_writer *writer, const fine_model *model);
 int fine__state_read_weights(struct fine__source *source, fine_model *model);
+/* Repairs and removes what an interrupted write has left. */
+int fine__state_tidy(fine_trainer *trainer);
+/* The numbers of all folders named prefix + digits, damaged ones too, ascending. */
+int fine__state_list(const fine_trainer *trainer, const char *prefix, int64_t **numbers_out,
+                     int64_t *n_out);
 /* Removes the checkpoints that neither this run's last ones nor its best need. */
 void fine__state_prune(fine_trainer *trainer);
 /* Goes on from the newest checkpoint that is whole; 0 also where there is none. */

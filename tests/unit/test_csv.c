@@ -177,27 +177,29 @@ END_TEST
 START_TEST(refuses_unclosed_quotes)
 {
     struct fine_dataset_options options = default_options();
+    fine_context *ctx = new_context(1);
 
     check_finding("text,label\na,x\n\"b,y\nc,x\n", NULL,
                   "t.csv:3: a quote opens here and is never closed; close it, or set data.quote: "
                   "none where quotes are ordinary characters");
     /* Where the next row would start isn't known, so this can't be skipped. */
     options.on_bad_row = "skip";
-    assert_contains(findings_of(new_context(1), "t.csv", "text,label\na,x\n\"b,y\nc,x\n", &options),
+    assert_contains(findings_of(ctx, "t.csv", "text,label\na,x\n\"b,y\nc,x\n", &options),
                     "t.csv:3: a quote opens here");
     check_finding("text,label\na,\"", NULL,
                   "t.csv:2: a quote opens here and is never closed; close it, or set data.quote: "
                   "none where quotes are ordinary characters");
-    assert_contains(findings_of(new_context(1), "t.csv", "text,\"label\na,x\n", &options),
+    assert_contains(findings_of(ctx, "t.csv", "text,\"label\na,x\n", &options),
                     "t.csv:1: a quote opens here");
+    free_context(ctx);
 }
 END_TEST
 
 START_TEST(refuses_what_is_not_quoting)
 {
     check_finding("text,label\na \"b\" c,x\n", NULL,
-                  "t.csv:2: a quote inside a field that doesn't begin with one; quote the field and "
-                  "write the quote twice, or set data.quote: none");
+                  "t.csv:2: a quote inside a field that doesn't begin with one; quote the field "
+                  "and write the quote twice, or set data.quote: none");
     check_finding("text,label\n\"a\" b,x\n", NULL,
                   "t.csv:2: text behind the closing quote of a field that opens on line 2; write "
                   "quotes inside a field twice, or set data.quote: none");
@@ -255,8 +257,8 @@ START_TEST(names_missing_columns)
     options = default_options();
     options.header = 0;
     check_finding("a,1\n", &options,
-                  "t.csv: a table without a header needs names for its columns; give them in order, "
-                  "such as data.header: [label, text]");
+                  "t.csv: a table without a header needs names for its columns; give them in "
+                  "order, such as data.header: [label, text]");
 }
 END_TEST
 

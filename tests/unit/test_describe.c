@@ -8,7 +8,8 @@ START_TEST(describes_labels_and_texts)
     fine_dataset *d;
 
     options.on_bad_row = "skip";
-    d = must_parse(ctx, "t.csv", "id,text,label\n1,a,x\n2,,x\n3,\xc3\xa9\xc3\xa9\xc3\xa9,\"q\"\"\"\n"
+    d = must_parse(ctx, "t.csv", "id,text,label\n1,a,x\n2,,x\n"
+                                 "3,\xc3\xa9\xc3\xa9\xc3\xa9,\"q\"\"\"\n"
                                  "4,a,x\n5,abcdefgh,q\nbad\n", &options);
     ck_assert_str_eq(fine__dataset_describe(d),
                      "{\"rows\":5,\"skipped\":1,\"labels\":{\"q\":1,\"q\\\"\":1,\"x\":3},"

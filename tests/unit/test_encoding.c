@@ -62,7 +62,8 @@ START_TEST(says_where_utf_8_breaks)
                     "t.csv:4: byte 2 of the line (0xc0)");
     assert_contains(findings_of(ctx, "t.csv", "te\xfext,label\n", NULL),
                     "t.csv:1: byte 3 of the line (0xfe)");
-    assert_contains(findings_of(ctx, "t.jsonl", "\n{\"text\":\"\xed\xa0\x80\",\"label\":1}\n", NULL),
+    assert_contains(findings_of(ctx, "t.jsonl", "\n{\"text\":\"\xed\xa0\x80\",\"label\":1}\n",
+                                NULL),
                     "t.jsonl:2: byte 10 of the line (0xed) is not UTF-8");
     ck_assert_int_eq(parse(&d, ctx, "t.csv", "text,label\na\0b,x\n", 17, NULL), FINE_EDATA);
     ck_assert_str_eq(fine_error_message(), "t.csv:2: byte 2 of the line is 0, which is no text; if "

@@ -100,11 +100,11 @@ START_TEST(explains_other_kinds_of_json)
                   "t.jsonl:1: an object goes on over several lines; write one object a line, such "
                   "as with: jq -c .");
     check_finding("[\n{\"text\":\"a\",\"label\":\"x\"},\n{\"text\":\"b\",\"label\":\"x\"}]\n", NULL,
-                  "t.jsonl:1: the file is one JSON list, not one object a line; convert it, such as "
-                  "with: jq -c '.[]'");
+                  "t.jsonl:1: the file is one JSON list, not one object a line; convert it, such "
+                  "as with: jq -c '.[]'");
     check_finding("[{\"text\":\"a\",\"label\":\"x\"}]", NULL,
-                  "t.jsonl:1: the file is one JSON list, not one object a line; convert it, such as "
-                  "with: jq -c '.[]'");
+                  "t.jsonl:1: the file is one JSON list, not one object a line; convert it, such "
+                  "as with: jq -c '.[]'");
     check_finding("{\"text\": \"a\",\n \"label\": \"x\"}\n", NULL,
                   "t.jsonl:1: an object goes on over several lines; write one object a line, such "
                   "as with: jq -c .");
@@ -150,7 +150,8 @@ START_TEST(names_missing_columns_once)
     struct fine_dataset_options options = default_options();
 
     check_finding("{\"review\":\"a\",\"label\":\"x\"}\n{\"review\":\"b\",\"stars\":1}\n", NULL,
-                  "t.jsonl: no column 'text'; there are: 'review', 'label', 'stars'. Set data.text");
+                  "t.jsonl: no column 'text'; there are: 'review', 'label', 'stars'. Set "
+                  "data.text");
     options.on_bad_row = "skip";
     check_finding("{\"review\":\"a\",\"label\":\"x\"}\n", &options,
                   "t.jsonl: no column 'text'; there are: 'review', 'label'. Set data.text");

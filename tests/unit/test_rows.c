@@ -72,8 +72,8 @@ START_TEST(refuses_bad_rows)
     ck_assert_str_eq(fine_error_message(), "memory: row 1: the label is none of the 2 that are "
                      "allowed");
     ck_assert_int_eq(fine_dataset_add(d, "a\xc3", NULL, "no", NULL), FINE_EDATA);
-    ck_assert_str_eq(fine_error_message(), "memory: row 1: byte 2 of the text is not UTF-8; convert "
-                     "it first");
+    ck_assert_str_eq(fine_error_message(), "memory: row 1: byte 2 of the text is not UTF-8; "
+                     "convert it first");
     ck_assert_int_eq(fine_dataset_add(d, "a", NULL, "", NULL), FINE_EDATA);
     ck_assert_int_eq(fine_dataset_add(d, "a", NULL, "yes", NULL), 0);
     ck_assert_int_eq(fine_dataset_label(d, 0), 1);

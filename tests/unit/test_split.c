@@ -187,8 +187,8 @@ START_TEST(refuses_bad_shares)
     fine__dataset_unref(d);
     d = made(ctx, 1, 1);
     ck_assert_int_eq(fine__dataset_split(&rest, &held, d, 0.5, 0), FINE_EDATA);
-    ck_assert_str_eq(fine_error_message(), "memory: 1 row can't be split in two; give more rows, or "
-                     "a file for validation");
+    ck_assert_str_eq(fine_error_message(), "memory: 1 row can't be split in two; give more rows, "
+                     "or a file for validation");
     ck_assert(rest == NULL && held == NULL);
     fine__dataset_unref(d);
     free_context(ctx);

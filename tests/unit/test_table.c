@@ -213,8 +213,8 @@ START_TEST(warns)
         fine__buf_printf(&text, "CANARY%d,x\n", i);
     ck_assert_int_eq(fine__dataset_parse(&d, ctx, "t.csv", &text, &skip), 0);
     ck_assert_str_eq(logged, "t.csv: 1 bad rows were skipped, 22 are left\n"
-                     "t.csv: labels are far from balanced, from 1 to 21 rows; look at macro_f1, and "
-                     "consider train.class_weights: balanced\n");
+                     "t.csv: labels are far from balanced, from 1 to 21 rows; look at macro_f1, "
+                     "and consider train.class_weights: balanced\n");
     logged[0] = '\0';
     other = must_parse(ctx, "o.csv", "text,label\nCANARY1,x\nrare,x\nnew,r\n", NULL);
     ck_assert_int_eq(fine__dataset_overlap(&n, d, other), 0);
@@ -300,9 +300,11 @@ use_everything(fine_context *ctx, const char *name, const char *text, int *rc)
 
 START_TEST(survives_every_refused_allocation)
 {
-    static const char csv[] = "text,label,group,split,more\n\"a\"\"b\",z,g,s,1\nb,y,g,t,2\nc,x,h,u,3\n";
-    static const char jsonl[] = "{\"text\":\"a\",\"label\":\"y\",\"group\":\"g\",\"split\":1,\"n\":1}\n"
-                                "{\"text\":\"b\",\"label\":\"x\",\"group\":\"g\",\"split\":2}\n";
+    static const char csv[] =
+        "text,label,group,split,more\n\"a\"\"b\",z,g,s,1\nb,y,g,t,2\nc,x,h,u,3\n";
+    static const char jsonl[] =
+        "{\"text\":\"a\",\"label\":\"y\",\"group\":\"g\",\"split\":1,\"n\":1}\n"
+        "{\"text\":\"b\",\"label\":\"x\",\"group\":\"g\",\"split\":2}\n";
 
     for (int k = 0; k < 4; k++) {
         struct faulty faulty;

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""NULL for each pointer argument of each public function: no crash, and an error where the
+result is a status. Writes nulls.c from the headers; the test compiles and runs it.
+
+    nulls.py OUT.c HEADER...
+
+All other arguments are good ones: a tiny model, its data, an optimizer. So that a function
+that frees or trains does not spoil the next call, each call runs in a child process.
+"""
+import re
+import sys
+
+GOOD = {
+    "fine_context *": "context", "fine_model *": "model", "fine_session *": "session",
+    "fine_dataset *": "data", "fine_optimizer *": "optimizer", "fine_schedule *": "schedule",
+    "fine_trainer *": "trainer", "fine_tensors *": "tensors", "fine_tokenizer *": "tokenizer",
+    "fine_encoding *": "encoding", "fine_report *": "report", "fine_recipe *": "recipe",
+    "char *": '"x"', "char *const *": "texts", "float *": "numbers", "void *": "numbers",
+    "int64_t *": "integers",
+}
+SETUP = r"""
+#include "tiny.h"
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static fine_context *context;
+static fine_model *model;
+static fine_session *session;
+static fine_dataset *data;
+static fine_optimizer *optimizer;
+static fine_schedule *schedule;
+static fine_trainer *trainer;
+static fine_tensors *tensors;
+static fine_tokenizer *tokenizer;
+static fine_encoding *encoding;
+static fine_report *report;
+static fine_recipe *recipe;
+static const char *texts[4] = { "x", "x", "x", "x" };
+static float numbers[64];
+static int64_t integers[64];
+static _Alignas(64) unsigned char scratch[4096];
+
+static void
+set_up(void)
+{
+    context = tiny_context(1);
+    model = tiny_model(context);
+    data = tiny_dataset(context, 4);
+    optimizer = tiny_optimizer(context);
+    fine_schedule_new(&schedule, context, "linear", NULL);
+    fine_tensors_new(&tensors, context);
+    fine_recipe_parse(&recipe, context, "model: x", 8, NULL);
+}
+"""
+
+
+def functions(paths):
+    for path in paths:
+        with open(path, encoding="utf-8") as f:
+            text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+        for result, name, arguments in re.findall(r"FINE_API\s([^;(]*?)\b(fine_\w+)\s*\(([^;]*?)\)\s*;", text, re.S):
+            arguments = [" ".join(a.split()) for a in arguments.split(",")]
+            yield result.strip(), name, [] if arguments == ["void"] else arguments
+
+
+def value(argument):
+    """A good value for an argument, and whether it is a pointer."""
+    if "*" not in argument:
+        return ("1.0" if argument.startswith("double") else "1"), False
+    if argument.startswith("const struct") and argument.endswith("options"):
+        return "NULL", False        # the defaults
+    kind = re.sub(r"^const ", "", re.sub(r"\w+$", "", argument)).strip()
+    if kind in GOOD:
+        return GOOD[kind], True
+    return "(void *)scratch", True
+
+
+def main(out, paths):
+    calls = []
+    for result, name, arguments in functions(paths):
+        values = [value(a) for a in arguments]
+        for k, (_, is_pointer) in enumerate(values):
+            if not is_pointer:
+                continue
+            given = ", ".join("NULL" if i == k else v for i, (v, _) in enumerate(values))
+            wants_error = result == "int" and re.search(r"\*\*?(\w*out|model|context|dataset|trainer|recipe|session|optimizer|path|tensors)$", arguments[k]) \
+                and not re.search(r"(norm|loss|type|n_dims|shape|data|count)_out$", arguments[k])
+            # The report of a run, a validation or a fit may be left out, and so says the header.
+            if name in ("fine_trainer_evaluate", "fine_trainer_fit", "fine_recipe_run") and arguments[k].endswith("out"):
+                wants_error = False
+            code = f"(long long){name}({given})" if result == "int" else f"({name}({given}), 0)"
+            what = f"{name}: {arguments[k].split('*')[-1] or 'argument'} is NULL"
+            calls.append((what, code, int(bool(wants_error))))
+    with open(out, "w", encoding="utf-8") as f:
+        f.write(SETUP)
+        for i, (what, code, wants_error) in enumerate(calls):
+            f.write(f"static long long call_{i}(void) {{ return {code}; }}\n")
+        f.write("static const struct { const char *what; long long (*call)(void); int wants_error; } calls[] = {\n")
+        for i, (what, code, wants_error) in enumerate(calls):
+            f.write(f'    {{ "{what}", call_{i}, {wants_error} }},\n')
+        f.write(r"""};
+
+int
+main(void)
+{
+    int n = (int)(sizeof calls / sizeof calls[0]), n_failed = 0;
+
+    set_up();
+    for (int i = 0; i < n; i++) {
+        int status;
+        pid_t child;
+
+        fflush(NULL);
+        child = fork();
+        if (child == 0) {
+            long long rc;
+
+            alarm(20);
+            rc = calls[i].call();
+            _exit(calls[i].wants_error && rc >= 0 ? 1 : 0);
+        }
+        if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            printf("FAIL  %s: %s\n", calls[i].what, child > 0 && WIFEXITED(status) ? "no error" : "crashed");
+            n_failed++;
+        }
+    }
+    printf("%d passed, %d failed\n", n - n_failed, n_failed);
+    return n_failed > 0;
+}
+""")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2:])
