@@ -227,18 +227,37 @@ fine__grow(fine_context *ctx, void *array, int64_t *capacity, int64_t need, size
     return 0;
 }
 
+/* The whole units of memory that lie inside a block. Only advice: a kernel that knows no
+ * huge pages refuses, and nothing is lost. */
+static void
+advise(const fine_context *ctx, void *block, size_t bytes, uintptr_t unit, int advice)
+{
+    const uintptr_t first = ((uintptr_t)block + unit - 1) & ~(unit - 1);
+    const uintptr_t end = ((uintptr_t)block + bytes) & ~(unit - 1);
+
+    if (ctx->own_allocator && end > first)
+        (void)madvise((unsigned char *)block + (first - (uintptr_t)block), (size_t)(end - first),
+                      advice);
+}
+
 void
 fine__alloc_advise_huge(fine_context *ctx, void *block, size_t bytes)
 {
 #if defined MADV_HUGEPAGE
-    const uintptr_t huge = (uintptr_t)1 << 21;
-    const uintptr_t first = ((uintptr_t)block + huge - 1) & ~(huge - 1);
-    const uintptr_t end = ((uintptr_t)block + bytes) & ~(huge - 1);
+    advise(ctx, block, bytes, (uintptr_t)1 << 21, MADV_HUGEPAGE);
+#else
+    (void)advise;
+    (void)ctx;
+    (void)block;
+    (void)bytes;
+#endif
+}
 
-    /* Only advice: a kernel without huge pages refuses, and nothing is lost. */
-    if (ctx->own_allocator && end > first)
-        (void)madvise((unsigned char *)block + (first - (uintptr_t)block), (size_t)(end - first),
-                      MADV_HUGEPAGE);
+void
+fine__alloc_advise_small(fine_context *ctx, void *block, size_t bytes)
+{
+#if defined MADV_NOHUGEPAGE
+    advise(ctx, block, bytes, (uintptr_t)1 << 12, MADV_NOHUGEPAGE);
 #else
     (void)ctx;
     (void)block;

@@ -25,5 +25,7 @@ int fine__grow(fine_context *ctx, void *array, int64_t *capacity, int64_t need, 
 /* Tells the kernel to back a large block with huge pages; does nothing for an
  * allocator that is not the C library's. */
 void fine__alloc_advise_huge(fine_context *ctx, void *block, size_t bytes);
+/* The opposite, for memory of which only scattered parts are ever touched. */
+void fine__alloc_advise_small(fine_context *ctx, void *block, size_t bytes);
 
 #endif

@@ -136,6 +136,29 @@ lay_out(struct fine__params *params)
     }
 }
 
+void
+fine__params_advise(const struct fine__params *params, fine__real *block)
+{
+    int64_t dense = 0;              /* where the stretch that isn't an embedding begins */
+
+    for (int64_t i = 0; i <= params->count; i++) {
+        const struct fine__tensor *tensor = i < params->count ? &params->list[i].tensor : NULL;
+
+        if (tensor != NULL && tensor->rows == NULL)
+            continue;
+        const int64_t at = tensor != NULL ? tensor->grad - params->gradients
+                                          : params->n_gradients;
+
+        fine__alloc_advise_huge(params->ctx, block + dense,
+                                (size_t)(at - dense) * sizeof *block);
+        if (tensor == NULL)
+            break;
+        fine__alloc_advise_small(params->ctx, block + at,
+                                 (size_t)tensor->count * sizeof *block);
+        dense = at + padded(tensor->count);
+    }
+}
+
 int
 fine__params_make_gradients(struct fine__params *params)
 {
@@ -166,6 +189,7 @@ fine__params_make_gradients(struct fine__params *params)
     params->n_tiles = sizes.n_tiles;
     params->signature = sizes.signature;
     lay_out(params);
+    fine__params_advise(params, params->gradients);
     return FINE_OK;
 }
 

@@ -64,6 +64,9 @@ void fine__param_draw(struct fine__param *param, int64_t seed);
 /* Gradients for what is trained now (tensor.wants_grad), zeroed; row flags for embeddings.
  * Does nothing where they are there for the same set. 0 or FINE_ENOMEM (then none). */
 int fine__params_make_gradients(struct fine__params *params);
+/* A block laid out like the gradients: huge pages where all of it will be used, small ones
+ * where an embedding's rows come one by one. */
+void fine__params_advise(const struct fine__params *params, fine__real *block);
 void fine__params_drop_gradients(struct fine__params *params);
 /* Embeddings only forget which rows are used: what those rows hold is stale from then on. */
 void fine__params_zero_gradients(struct fine__params *params);

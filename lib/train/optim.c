@@ -85,6 +85,7 @@ fine__optimizer_prepare(fine_optimizer *optimizer, fine_model *model)
             fine__optimizer_reset(optimizer);
             return FINE_ENOMEM;
         }
+        fine__params_advise(params, optimizer->moment[i]);
     }
     optimizer->model = fine__model_ref(model);
     optimizer->signature = params->signature;

@@ -6,6 +6,7 @@
  */
 #include "train/trainer.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -140,21 +141,17 @@ static const char *
 best_metrics(const fine_trainer *trainer, size_t *length_out)
 {
     const char *history = fine__buf_cstr(&trainer->history), *at, *end;
-    struct fine__buf key;
+    char key[64];
 
-    if (trainer->best_step < 0)
+    (void)snprintf(key, sizeof key, "{\"step\":%lld,\"metrics\":", (long long)trainer->best_step);
+    at = trainer->best_step >= 0 ? strstr(history, key) : NULL;
+    if (at == NULL)
         return NULL;
-    fine__buf_init(&key, trainer->ctx);
-    fine__buf_printf(&key, "{\"step\":%lld,\"metrics\":", (long long)trainer->best_step);
-    at = fine__buf_status(&key) == FINE_OK ? strstr(history, key.data) : NULL;
-    if (at != NULL) {
-        at += key.length;
-        end = strstr(at, "},{\"step\":");
-        if (end == NULL)
-            end = history + strlen(history) - 1;
-        *length_out = (size_t)(end - at);
-    }
-    fine__buf_free(&key);
+    at += strlen(key);
+    end = strstr(at, "},{\"step\":");
+    if (end == NULL)
+        end = history + strlen(history) - 1;
+    *length_out = (size_t)(end - at);
     return at;
 }
 
