@@ -430,7 +430,44 @@ START_TEST(checks_its_arguments)
 }
 END_TEST
 
+/* A run whose n-th allocation fails ends with FINE_ENOMEM, leaves nothing allocated, and can
+ * be done again in the same place. All n would take minutes: some are drawn, spread over the
+ * run; FINE_TEST_STEP=1 takes all. */
+START_TEST(survives_no_memory)
+{
+    static const char text[] = "model: tiny\ntask: {type: classify, pool: cls}\n"
+                               "data: {train: train.csv, validation: test.csv, test: test.csv}\n"
+                               "train: {steps: 2, batch_size: 8}\noutput: run\n";
+    const char *step = getenv("FINE_TEST_STEP");
+    struct place p = new_place();
+    long long n = 1, stride = step ? atoll(step) : 173, calls;
+
+    do {
+        struct faulty faulty;
+        fine_context *ctx = new_faulty_context(&faulty, 1);
+        fine_recipe *r = NULL;
+        fine_report *report = NULL;
+        int rc;
+
+        ck_assert_int_eq(fine_recipe_parse(&r, ctx, text, sizeof text - 1, p.folder), 0);
+        faulty.calls = 0;
+        faulty.fail_at = n;
+        faulty.for_ever = n % 2 == 0;
+        rc = fine_recipe_run(r, NULL, &report);
+        calls = faulty.calls;
+        ck_assert_msg(rc == FINE_ENOMEM || rc == 0, "%lld: %d: %s", n, rc, fine_error_message());
+        ck_assert_int_eq(report != NULL, rc == 0);
+        ck_assert_msg(calls < n || rc < 0 || !faulty.for_ever, "%lld: not noticed", n);
+        fine_report_free(report);
+        fine_recipe_free(r);
+        free_context(ctx);
+        n += stride;
+    } while (n - stride <= calls);
+    free_place(&p);
+}
+END_TEST
+
 RUNNER("run", leaves_a_run_folder, goes_on_with_the_same_bits,
        keeps_the_last_step_without_validation, learns_numbers_and_scores_groups,
        follows_the_option_for_the_folder, refuses_before_anything_is_written,
-       checks_its_arguments)
+       checks_its_arguments, survives_no_memory)
