@@ -243,8 +243,8 @@ fine__dataset_warn(const fine_dataset *d)
     }
     if (most > IMBALANCE * least)
         fine__log(d->ctx, FINE_LOG_WARNING, "%s: labels are far from balanced, from %lld to %lld "
-                  "rows; look at macro_f1, and consider train.class_weights: balanced", d->name,
-                  (long long)least, (long long)most);
+                  "rows; look at macro_f1 beside accuracy", d->name, (long long)least,
+                  (long long)most);
     fine__free(d->ctx, counts);
 }
 

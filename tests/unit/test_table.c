@@ -213,8 +213,8 @@ START_TEST(warns)
         fine__buf_printf(&text, "CANARY%d,x\n", i);
     ck_assert_int_eq(fine__dataset_parse(&d, ctx, "t.csv", &text, &skip), 0);
     ck_assert_str_eq(logged, "t.csv: 1 bad rows were skipped, 22 are left\n"
-                     "t.csv: labels are far from balanced, from 1 to 21 rows; look at macro_f1, "
-                     "and consider train.class_weights: balanced\n");
+                     "t.csv: labels are far from balanced, from 1 to 21 rows; look at macro_f1 "
+                     "beside accuracy\n");
     logged[0] = '\0';
     other = must_parse(ctx, "o.csv", "text,label\nCANARY1,x\nrare,x\nnew,r\n", NULL);
     ck_assert_int_eq(fine__dataset_overlap(&n, d, other), 0);
