@@ -397,8 +397,9 @@ find_left_over(struct opening *o)
                             "configuration", name, o->model->family->name);
     }
     if (n_ignored > 0)
-        fine__log(o->model->ctx, FINE_LOG_INFO, "%lld tensors of the checkpoint (buffers, heads of "
-                  "pre-training) are not used", (long long)n_ignored);
+        fine__log(o->model->ctx, FINE_LOG_INFO, "%lld tensor%s of the checkpoint (buffers, heads of "
+                  "pre-training) %s not used", (long long)n_ignored, n_ignored == 1 ? "" : "s",
+                  n_ignored == 1 ? "is" : "are");
     fine__free(o->model->ctx, taken);
     return rc;
 }
