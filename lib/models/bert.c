@@ -4,8 +4,8 @@
  * BertForSequenceClassification.
  *
  * Queries, keys and values are declared in a row, so that they are one product (linear.c).
- * A frozen stage runs without dropout, and inside a scope: it leaves nothing behind but its
- * output.
+ * A frozen stage runs without dropout, and inside one scope with those below it: together they
+ * leave nothing behind but the last one's output.
  */
 #include <math.h>
 #include <stdio.h>
@@ -313,7 +313,7 @@ encode(const fine_model *model, struct fine__tape *t, const struct fine__batch *
 {
     const struct bert *bert = model->config;
     const bool *trains = model->stage_trains;
-    struct fine__scope scope = fine__scope(t);
+    const struct fine__scope scope = fine__scope(t);
     struct fine__tensor *x = embed(model, t, batch,
                                    train && trains[0] ? bert->hidden_dropout : 0);
 
@@ -321,7 +321,6 @@ encode(const fine_model *model, struct fine__tape *t, const struct fine__batch *
         x = fine__scope_end(t, scope, x);
     keep_state(states, x);
     for (int64_t i = 0; i < model->n_layers; i++) {
-        scope = fine__scope(t);
         x = layer(model, t, x, i, batch, train && trains[i + 1]);
         if (states == NULL)
             x = fine__scope_end(t, scope, x);

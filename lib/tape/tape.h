@@ -88,8 +88,10 @@ fine__real *fine__tape_take(struct fine__tape *tape, int64_t count);
 struct fine__arena_mark fine__tape_mark(const struct fine__tape *tape);
 void fine__tape_rewind(struct fine__tape *tape, struct fine__arena_mark mark);
 
-/* Around a layer: where nothing was recorded in between, all its memory goes back and
- * only x survives (moved). */
+/* Around layers: where nothing was recorded since the scope began, all memory taken since
+ * goes back and only x survives (moved). One scope may be ended after every layer; then the
+ * output of the layer before goes too, so that any number of layers runs in the memory of
+ * one. */
 struct fine__scope {
     struct fine__arena_mark mark;
     const struct fine__node *last;

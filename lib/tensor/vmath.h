@@ -64,9 +64,9 @@ fine__vec_exp(fine__vec x)
 
 /*
  * The normal distribution's Φ(x): absolute error below 1e-7, relative below 5e-6 down
- * to x = -5.5 and no worse than that of e^x below. Φ(-|x|) = e^(-h(|x|)) with h a
- * polynomial of degree 11 on [0, 5.5], fitted by iterated weighted least squares on
- * Chebyshev nodes; beyond, h grows as x² / 2.
+ * to x = -5.5. Φ(-|x|) = e^(-h(|x|)) with h a polynomial of degree 11 on [0, 5.5], fitted
+ * by iterated weighted least squares on Chebyshev nodes; beyond, where Φ is below 2e-8, h
+ * grows as x² / 2, which makes Φ too large by at most |x| / 5.5.
  */
 FINE__INLINE fine__vec
 fine__vec_normal_cdf(fine__vec x)
@@ -102,11 +102,12 @@ fine__vec_sqrt(fine__vec v)
 
 #endif
 
-/* 1 / (1 + e^-x) */
+/* 1 / (1 + e^-x): relative error below 3e-7 on [-87, 88], absolute below 1.5e-7 anywhere.
+ * Exactly 0 below -87.33, so that x σ(x) is 0 however large -x is. */
 FINE__INLINE fine__vec
 fine__vec_sigmoid(fine__vec x)
 {
-    return 1 / (1 + fine__vec_exp(-x));
+    return fine__vec_select(x < (fine__real)-87.33, FINE__VEC_ZERO, 1 / (1 + fine__vec_exp(-x)));
 }
 
 /* The normal density. */
@@ -116,7 +117,8 @@ fine__vec_normal_pdf(fine__vec x)
     return (fine__real)0.39894228040143267794 * fine__vec_exp((fine__real)-0.5 * x * x);
 }
 
-/* tanh: 1 - 2 / (1 + e^2x) loses digits near 0, where the series to x^7 serves. */
+/* tanh: relative error below 5e-7. 1 - 2 / (1 + e^2x) loses digits near 0, where the series
+ * to x^11 serves. */
 FINE__INLINE fine__vec
 fine__vec_tanh(fine__vec x)
 {

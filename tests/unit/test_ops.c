@@ -1,0 +1,722 @@
+/*
+ * test_ops.c — the float ops: held to PyTorch's float64 results in ../shared/golden where that
+ * folder is there, attention and layer norm to plain loops in double, what is absurd; and the
+ * same bits, forward and backward, at any number of threads. (Gradients as such are checked
+ * in double: tests/grad.)
+ */
+#include "leaves.h"
+
+#include <math.h>
+
+#include "ops/ops.h"
+#include <finetune/tensors.h>
+
+#define GOLDEN SOURCE_ROOT "/../shared/golden/"
+
+static fine_context *ctx;
+
+/* out's gradient is what is given; then backward. */
+static void
+backward(struct fine__tape *t, struct fine__tensor *out, const float *cotangent)
+{
+    double beta;
+    fine__real *grad = fine__grad(t, out, &beta);
+
+    ck_assert_ptr_nonnull(grad);
+    memcpy(grad, cotangent, (size_t)out->count * sizeof *grad);
+    fine__backward(t, out, 0);
+    ck_assert_int_eq(fine__tape_status(t), 0);
+}
+
+/* ---- golden files ---- */
+
+struct golden {
+    fine_tensors *set;
+    const char *name;
+    double limit;                   /* over the largest magnitude of a tensor */
+};
+
+static const void *
+find(const struct golden *g, const char *part, int32_t type, int64_t count)
+{
+    char name[128];
+    const void *data;
+    const int64_t *shape;
+    int64_t n_dims, n = 1;
+    int32_t found;
+
+    (void)snprintf(name, sizeof name, "%s/%s", g->name, part);
+    ck_assert_msg(fine_tensors_get(g->set, name, &found, &n_dims, &shape, &data) == 0, "%s", name);
+    for (int64_t i = 0; i < n_dims; i++)
+        n *= shape[i];
+    ck_assert_msg(found == type && n == count, "%s: %lld elements", name, (long long)n);
+    return data;
+}
+
+static struct fine__tensor *
+leaf(const struct golden *g, const char *part, int64_t rows, int64_t columns)
+{
+    struct fine__tensor *x = new_leaf(true, rows, columns);
+
+    memcpy(x->data, find(g, part, FINE_F32, x->count), (size_t)x->count * sizeof *x->data);
+    return x;
+}
+
+static void
+compare(const char *name, const char *part, const double *right, const float *got, int64_t count,
+        double limit)
+{
+    double largest = 0, off = 0;
+
+    for (int64_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs(right[i]));
+        off = fmax(off, fabs((double)got[i] - right[i]));
+        if (isnan(got[i]))
+            ck_abort_msg("%s: %s: NaN", name, part);
+    }
+    ck_assert_msg(off <= limit * largest || off == 0, "%s: %s: %.2g off, of %.2g", name, part, off,
+                  largest);
+}
+
+static void
+check(const struct golden *g, const char *part, const float *got, int64_t count)
+{
+    compare(g->name, part, find(g, part, FINE_F64, count), got, count, g->limit);
+}
+
+static void
+check_gradient(const struct golden *g, const char *input, struct fine__tensor *x)
+{
+    char part[64];
+
+    (void)snprintf(part, sizeof part, "f64.grad.%s", input);
+    check(g, part, x->grad, x->count);
+    free_leaf(x);
+}
+
+static bool
+open_golden(struct golden *g, const char *path, double limit)
+{
+    *g = (struct golden){ .limit = limit };
+    if (access(path, R_OK) != 0) {
+        fprintf(stderr, "skipped: there is no %s\n", path);
+        return false;
+    }
+    ctx = new_context(2);
+    ck_assert_int_eq(fine_tensors_open(&g->set, ctx, path), 0);
+    return true;
+}
+
+static void
+close_golden(struct golden *g)
+{
+    fine_tensors_free(g->set);
+    free_context(ctx);
+}
+
+static void
+golden_linear(struct golden *g, struct fine__tape *t)
+{
+    g->name = "linear";
+    struct fine__tensor *x = leaf(g, "x", 5, 12), *w = leaf(g, "weight", 7, 12);
+    struct fine__tensor *b = leaf(g, "bias", 7, 1);
+    struct fine__tensor *y = fine__linear(t, x, FINE__IDENTITY, w, b);
+
+    check(g, "f64.output", y->data, y->count);
+    backward(t, y, find(g, "cotangent", FINE_F32, y->count));
+    check_gradient(g, "x", x);
+    check_gradient(g, "weight", w);
+    check_gradient(g, "bias", b);
+}
+
+static void
+golden_embedding(struct golden *g, struct fine__tape *t, const char *name, int64_t padding_row)
+{
+    int32_t ids[12];
+
+    g->name = name;
+    const int64_t *wide = find(g, "ids", FINE_I64, 12);
+    const int32_t *index[1] = { ids };
+    struct fine__tensor *w = leaf(g, "weight", 5, 12);
+
+    for (int i = 0; i < 12; i++)
+        ids[i] = (int32_t)wide[i];
+    struct fine__tensor *y = fine__embedding(t, 1, &w, index, 12, padding_row);
+
+    check(g, "f64.output", y->data, y->count);
+    backward(t, y, find(g, "cotangent", FINE_F32, y->count));
+    check_gradient(g, "weight", w);
+}
+
+static void
+golden_activation(struct golden *g, struct fine__tape *t, const char *name, enum fine__activation f)
+{
+    g->name = name;
+    struct fine__tensor *x = leaf(g, "x", 1, 97), *y = fine__activate(t, x, f);
+
+    check(g, "f64.output", y->data, y->count);
+    backward(t, y, find(g, "cotangent", FINE_F32, y->count));
+    /* and fused into the layer that follows, here the identity */
+    struct fine__tensor *one = new_leaf(false, 97, 97);
+
+    for (int i = 0; i < 97; i++)
+        one->data[98 * i] = 1;
+    struct fine__tensor *again = leaf(g, "x", 1, 97);
+    struct fine__tensor *z = fine__linear(t, again, f, one, NULL);
+
+    check(g, "f64.output", z->data, z->count);
+    backward(t, z, find(g, "cotangent", FINE_F32, z->count));
+    check_gradient(g, "x", x);
+    check_gradient(g, "x", again);
+    free_leaf(one);
+}
+
+static void
+golden_layernorm(struct golden *g, struct fine__tape *t, const char *name, double eps)
+{
+    g->name = name;
+    struct fine__tensor *x = leaf(g, "x", 5, 12), *w = leaf(g, "weight", 12, 1);
+    struct fine__tensor *b = leaf(g, "bias", 12, 1);
+    struct fine__tensor *y = fine__layernorm(t, x, NULL, w, b, eps, 0);
+
+    check(g, "f64.output", y->data, y->count);
+    backward(t, y, find(g, "cotangent", FINE_F32, y->count));
+    check_gradient(g, "x", x);
+    check_gradient(g, "weight", w);
+    check_gradient(g, "bias", b);
+}
+
+/* ---- attention as a plain loop in double, queries from row to row ---- */
+
+enum { MOST = 64 };
+
+struct attention {
+    int64_t tokens, queries, head;  /* keys are `tokens`, of which all are seen */
+    const double *q, *k, *v, *dout;
+    double *out, *dq, *dk, *dv;
+};
+
+static void
+attention_loop(const struct attention *a)
+{
+    const double scale = 1 / sqrt((double)a->head);
+    double weight[MOST], dweight[MOST];
+
+    for (int64_t i = 0; i < a->queries; i++) {
+        double sum = 0, along = 0;
+
+        for (int64_t j = 0; j < a->tokens; j++) {
+            double s = 0;
+
+            for (int64_t d = 0; d < a->head; d++)
+                s += a->q[i * a->head + d] * a->k[j * a->head + d];
+            sum += weight[j] = exp(s * scale);
+        }
+        for (int64_t d = 0; d < a->head; d++)
+            a->out[i * a->head + d] = 0;
+        for (int64_t j = 0; j < a->tokens; j++) {
+            weight[j] /= sum;
+            dweight[j] = 0;
+            for (int64_t d = 0; d < a->head; d++) {
+                a->out[i * a->head + d] += weight[j] * a->v[j * a->head + d];
+                dweight[j] += a->dout[i * a->head + d] * a->v[j * a->head + d];
+                a->dv[j * a->head + d] += weight[j] * a->dout[i * a->head + d];
+            }
+            along += weight[j] * dweight[j];
+        }
+        for (int64_t j = 0; j < a->tokens; j++)
+            for (int64_t d = 0; d < a->head; d++) {
+                const double ds = weight[j] * (dweight[j] - along) * scale;
+
+                a->dq[i * a->head + d] += ds * a->k[j * a->head + d];
+                a->dk[j * a->head + d] += ds * a->q[i * a->head + d];
+            }
+    }
+}
+
+/* One head of one sequence through the loop; numbers from and to qkv's layout. */
+static void
+attention_head(const struct fine__tensor *qkv, const float *cotangent, int64_t first,
+               int64_t tokens, int64_t head, int64_t width_of_head, double *out, double *dqkv)
+{
+    enum { CELLS = MOST * MOST };
+    static double in[4][CELLS], result[4][CELLS];
+    const int64_t width = qkv->shape[1] / 3;
+
+    for (int64_t i = 0; i < tokens; i++)
+        for (int64_t d = 0; d < width_of_head; d++) {
+            const float *row = qkv->data + (first + i) * 3 * width + head * width_of_head;
+
+            for (int k = 0; k < 3; k++)
+                in[k][i * width_of_head + d] = (double)row[k * width + d];
+            in[3][i * width_of_head + d] =
+                (double)cotangent[(first + i) * width + head * width_of_head + d];
+        }
+    memset(result, 0, sizeof result);
+    attention_loop(&(struct attention){ .tokens = tokens, .queries = tokens,
+                                        .head = width_of_head, .q = in[0], .k = in[1],
+                                        .v = in[2], .dout = in[3], .out = result[3],
+                                        .dq = result[0], .dk = result[1], .dv = result[2] });
+    for (int64_t i = 0; i < tokens; i++)
+        for (int64_t d = 0; d < width_of_head; d++) {
+            const int64_t at = (first + i) * width + head * width_of_head + d;
+
+            out[at] = result[3][i * width_of_head + d];
+            for (int k = 0; k < 3; k++)
+                dqkv[(first + i) * 3 * width + k * width + head * width_of_head + d] =
+                    result[k][i * width_of_head + d];
+        }
+}
+
+static void
+check_attention(int64_t n_heads, int64_t head, int64_t n_seqs, const int64_t *offsets,
+                double deviation)
+{
+    const int64_t width = n_heads * head, n = offsets[n_seqs];
+    struct fine__tensor *qkv = draw(new_leaf(true, n, 3 * width), 5, 0, deviation);
+    struct fine__tensor *cotangent = draw(new_leaf(false, n, width), 6, 0, 1), *y;
+    double *out = calloc((size_t)(n * width), sizeof *out);
+    double *dqkv = calloc((size_t)(3 * n * width), sizeof *dqkv);
+    struct fine__tape t;
+
+    fine__tape_init(&t, ctx);
+    fine__tape_reset(&t, true, 1);
+    for (int64_t i = 0; i < n_seqs; i++)
+        for (int64_t h = 0; h < n_heads; h++)
+            attention_head(qkv, cotangent->data, offsets[i], offsets[i + 1] - offsets[i], h, head,
+                           out, dqkv);
+    y = fine__attention(&t, qkv, n_heads, n_seqs, offsets, 0);
+    compare("attention", "output", out, y->data, y->count, 3e-6 * fmax(1, deviation * deviation));
+    backward(&t, y, cotangent->data);
+    compare("attention", "gradient", dqkv, qkv->grad, qkv->count,
+            5e-6 * fmax(1, deviation * deviation));
+    fine__tape_free(&t);
+    free_leaf(qkv);
+    free_leaf(cotangent);
+    free(out);
+    free(dqkv);
+}
+
+START_TEST(attention_against_a_loop)
+{
+    static const int64_t heads[] = { 1, 2, 7, 8, 15, 16, 17, 32, 33, 48, 63 };
+    static const int64_t offsets[] = { 0, 1, 3, 6, 10, 15, 31, 48, 111, 112 };
+
+    ctx = new_context(2);
+    for (int i = 0; i < FINE__COUNT(heads); i++) {
+        check_attention(1 + i % 3, heads[i], 9, offsets, 1);
+        check_attention(1, heads[i], 1, offsets, 1);
+    }
+    check_attention(2, 16, 9, offsets, 4);      /* scores in the hundreds */
+    free_context(ctx);
+}
+END_TEST
+
+/* The file's queries are padded too, and torch computes with them. So the loop is held to the
+ * file with every query, and the op, which never sees padding, to the file where that makes
+ * no difference. */
+static void
+golden_attention(struct golden *g, struct fine__tape *t)
+{
+    enum { B = 2, H = 2, T = 5, D = 6, CELL = T * D, ALL = B * H * CELL };
+    static const int64_t lengths[B] = { 3, 5 }, offsets[B + 1] = { 0, 3, 8 };
+    static const char *const names[4] = { "q", "k", "v", "cotangent" };
+    double in[4][ALL], loop[4][ALL], limit = g->limit;
+    const float *from[4];
+    float got[ALL] = { 0 };
+    struct fine__tensor *qkv = new_leaf(true, 8, 3 * H * D);
+
+    g->name = "attention-padded";
+    for (int k = 0; k < 4; k++) {
+        from[k] = find(g, names[k], FINE_F32, ALL);
+        for (int i = 0; i < ALL; i++)
+            in[k][i] = (double)from[k][i];
+    }
+    memset(loop, 0, sizeof loop);
+    for (int c = 0; c < B * H; c++)
+        attention_loop(&(struct attention){
+            .tokens = lengths[c / H], .queries = T, .head = D, .q = in[0] + c * CELL,
+            .k = in[1] + c * CELL, .v = in[2] + c * CELL, .dout = in[3] + c * CELL,
+            .out = loop[3] + c * CELL, .dq = loop[0] + c * CELL, .dk = loop[1] + c * CELL,
+            .dv = loop[2] + c * CELL });
+    for (int k = 0; k < 4; k++) {
+        float rounded[ALL];
+        char part[32];
+
+        for (int i = 0; i < ALL; i++)
+            rounded[i] = (float)loop[k][i];
+        (void)snprintf(part, sizeof part, k == 3 ? "f64.output" : "f64.grad.%s", names[k]);
+        g->limit = 1e-7;
+        check(g, part, rounded, ALL);
+        g->limit = limit;
+    }
+    for (int64_t b = 0; b < B; b++)
+        for (int64_t i = 0; i < lengths[b]; i++)
+            for (int64_t h = 0; h < H; h++)
+                for (int64_t d = 0; d < D; d++)
+                    for (int k = 0; k < 3; k++)
+                        qkv->data[(offsets[b] + i) * 3 * H * D + (k * H + h) * D + d] =
+                            from[k][((b * H + h) * T + i) * D + d];
+    struct fine__tensor *y = fine__attention(t, qkv, H, B, offsets, 0);
+    const double *right = find(g, "f64.output", FINE_F64, ALL);
+
+    for (int64_t b = 0; b < B; b++)
+        for (int64_t h = 0; h < H; h++)
+            for (int64_t i = 0; i < T; i++)
+                for (int64_t d = 0; d < D; d++) {
+                    const int64_t at = ((b * H + h) * T + i) * D + d;
+
+                    got[at] = i < lengths[b] ? y->data[((offsets[b] + i) * H + h) * D + d]
+                                             : (float)right[at];
+                }
+    check(g, "f64.output", got, ALL);
+    free_leaf(qkv);
+}
+
+START_TEST(golden_ops)
+{
+    static const struct {
+        const char *name;
+        enum fine__activation f;
+    } activations[] = { { "gelu-erf", FINE__GELU }, { "gelu-tanh", FINE__GELU_TANH },
+                        { "silu", FINE__SILU }, { "tanh", FINE__TANH },
+                        { "sigmoid", FINE__SIGMOID }, { "relu", FINE__RELU } };
+    struct golden g;
+    struct fine__tape t;
+
+    if (!open_golden(&g, GOLDEN "ops/ops.safetensors", 3e-6))
+        return;
+    fine__tape_init(&t, ctx);
+    fine__tape_reset(&t, true, 1);
+    golden_linear(&g, &t);
+    golden_embedding(&g, &t, "embedding", -1);
+    golden_embedding(&g, &t, "embedding-pad-1", 1);
+    for (int i = 0; i < FINE__COUNT(activations); i++)
+        golden_activation(&g, &t, activations[i].name, activations[i].f);
+    golden_attention(&g, &t);
+    golden_layernorm(&g, &t, "layer-norm-1e-12", 1e-12);
+    golden_layernorm(&g, &t, "layer-norm-1e-05", 1e-5);
+    fine__tape_free(&t);
+    close_golden(&g);
+}
+END_TEST
+
+/* ---- losses ---- */
+
+static void
+golden_loss(struct golden *g, struct fine__tape *t, struct fine__tensor *x,
+            struct fine__tensor *loss, double divisor)
+{
+    const float value = (float)((double)loss->data[0] / divisor);
+
+    check(g, "f64.loss", &value, 1);
+    fine__backward(t, loss, 1 / divisor);
+    check(g, "f64.grad", x->grad, x->count);
+    free_leaf(x);
+}
+
+static void
+golden_cross_entropy(struct golden *g, struct fine__tape *t, const char *name, bool mean)
+{
+    int32_t labels[6];
+    int n = 0;
+
+    g->name = name;
+    const int64_t *targets = find(g, "target", FINE_I64, 6);
+    struct fine__tensor *x = leaf(g, "input", 6, 5);
+
+    for (int i = 0; i < 6; i++) {
+        labels[i] = targets[i] == -100 ? -1 : (int32_t)targets[i];
+        n += labels[i] >= 0;
+    }
+    golden_loss(g, t, x, fine__cross_entropy(t, x, labels), mean ? n : 1);
+}
+
+static void
+golden_square_error(struct golden *g, struct fine__tape *t, const char *name, int n, bool mean)
+{
+    g->name = name;
+    struct fine__tensor *x = leaf(g, "input", n, 1);
+
+    golden_loss(g, t, x, fine__square_error(t, x, find(g, "target", FINE_F32, n)), mean ? n : 1);
+}
+
+START_TEST(golden_losses)
+{
+    struct golden g;
+    struct fine__tape t;
+
+    if (!open_golden(&g, GOLDEN "losses/losses.safetensors", 1e-6))
+        return;
+    fine__tape_init(&t, ctx);
+    fine__tape_reset(&t, true, 1);
+    golden_cross_entropy(&g, &t, "ce", true);
+    golden_cross_entropy(&g, &t, "ce-sum", false);
+    golden_cross_entropy(&g, &t, "ce-huge-logits", true);
+    golden_cross_entropy(&g, &t, "ce-ignore", true);
+    golden_square_error(&g, &t, "mse", 6, true);
+    golden_square_error(&g, &t, "mse-sum", 6, false);
+    golden_square_error(&g, &t, "mse-matrix", 30, true);
+    fine__tape_free(&t);
+    close_golden(&g);
+}
+END_TEST
+
+/* ---- what is absurd ---- */
+
+START_TEST(activations_of_anything)
+{
+    static const float x[] = { 0.0f, -0.0f, 1e-45f, -1e-40f, 1e-20f, -1e-20f, 6.0f, -6.0f, 90.0f,
+                               -90.0f, 1e10f, -1e10f, 1e38f, -1e38f };
+    float y[FINE__COUNT(x)], dy[FINE__COUNT(x)], dx[FINE__COUNT(x)];
+    struct fine__tape t;
+    struct fine__tensor *in = new_leaf(true, 1, FINE__COUNT(x)), *out;
+
+    ctx = new_context(1);
+    fine__tape_init(&t, ctx);
+    for (int i = 0; i < FINE__COUNT(x); i++)
+        dy[i] = 1;
+    for (enum fine__activation f = FINE__GELU; f <= FINE__SIGMOID; f++) {
+        memcpy(in->data, x, sizeof x);
+        memset(in->grad, 0, sizeof x);
+        fine__tape_reset(&t, true, 1);
+        out = fine__activate(&t, in, f);
+        memcpy(y, out->data, sizeof y);
+        backward(&t, out, dy);
+        memcpy(dx, in->grad, sizeof dx);
+        for (int i = 0; i < FINE__COUNT(x); i++) {
+            const double v = (double)x[i];
+            const bool positive = v > 0, huge = fabs(v) > 80, bounded = f >= FINE__TANH;
+            const double flat = f == FINE__TANH && !positive ? -1 : 0;
+            const double far = bounded ? (positive ? 1 : flat) : positive ? v : 0;
+
+            if (huge && (double)y[i] != far)
+                ck_abort_msg("function %d of %g: %g", (int)f, v, (double)y[i]);
+            if (!huge && !isfinite(y[i]))
+                ck_abort_msg("function %d of %g: %g", (int)f, v, (double)y[i]);
+            if (!isfinite(dx[i]) && !(f == FINE__GELU_TANH && fabs(v) > 1e18))
+                ck_abort_msg("slope of function %d at %g: %g", (int)f, v, (double)dx[i]);
+        }
+        in->data[0] = NAN;
+        fine__tape_reset(&t, true, 1);
+        out = fine__activate(&t, in, f);
+        ck_assert_msg(isnan(out->data[0]) && !isnan(out->data[1]), "function %d of NaN", (int)f);
+    }
+    fine__tape_free(&t);
+    free_leaf(in);
+    free_context(ctx);
+}
+END_TEST
+
+START_TEST(layernorm_of_anything)
+{
+    enum { ROWS = 5, WIDTH = 37 };
+    struct fine__tape t;
+    struct fine__tensor *x = new_leaf(true, ROWS, WIDTH), *y;
+    struct fine__tensor *w = new_vector(true, WIDTH), *b = new_vector(true, WIDTH);
+    float dy[ROWS * WIDTH];
+
+    ctx = new_context(1);
+    fine__tape_init(&t, ctx);
+    fine__tape_reset(&t, true, 1);
+    for (int j = 0; j < WIDTH; j++) {
+        w->data[j] = 2;
+        b->data[j] = 0.5f;
+        x->data[0 * WIDTH + j] = 3;                         /* no variance at all */
+        x->data[1 * WIDTH + j] = 1e4f + (float)(j % 2);     /* a large mean */
+        x->data[2 * WIDTH + j] = j == 4 ? 1e15f : 0;
+        x->data[3 * WIDTH + j] = j % 2 == 0 ? 1e-20f : -1e-20f;
+        x->data[4 * WIDTH + j] = j == 5 ? NAN : 1;
+    }
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        dy[i] = (float)(i % 7) - 3;
+    y = fine__layernorm(&t, x, NULL, w, b, 1e-12, 0);
+    for (int j = 0; j < WIDTH; j++) {
+        ck_assert(y->data[j] == 0.5f);
+        ck_assert(fabsf(fabsf(y->data[WIDTH + j] - 0.5f) - 2) < 0.2f);
+        ck_assert(isfinite(y->data[2 * WIDTH + j]) && isfinite(y->data[3 * WIDTH + j]));
+        ck_assert(isnan(y->data[4 * WIDTH + j]));
+    }
+    backward(&t, y, dy);
+    for (int j = 0; j < 4 * WIDTH; j++)
+        ck_assert(isfinite(x->grad[j]));
+    fine__tape_free(&t);
+    free_leaf(x);
+    free_leaf(w);
+    free_leaf(b);
+    free_context(ctx);
+}
+END_TEST
+
+START_TEST(losses_of_anything)
+{
+    static const float logits[] = { 3e38f, -3e38f, 0, 0, 1e4f, -1e4f, 1, 2, 3 };
+    static const int32_t labels[] = { 0, 2, -1 }, none[] = { -1, -1, -1 };
+    struct fine__tape t;
+    struct fine__tensor *x = new_leaf(true, 3, 3), *loss;
+
+    ctx = new_context(1);
+    fine__tape_init(&t, ctx);
+    fine__tape_reset(&t, true, 1);
+    memcpy(x->data, logits, sizeof logits);
+    loss = fine__cross_entropy(&t, x, labels);
+    ck_assert(fabsf(loss->data[0] - 2e4f) < 1);
+    fine__backward(&t, loss, 1);
+    for (int i = 0; i < 9; i++)
+        ck_assert(isfinite(x->grad[i]) && fabsf(x->grad[i]) <= 1 && (i < 6 || x->grad[i] == 0));
+    loss = fine__cross_entropy(&t, x, none);
+    ck_assert(loss->data[0] == 0);
+    fine__tape_free(&t);
+    free_leaf(x);
+    free_context(ctx);
+}
+END_TEST
+
+/* ---- dropout ---- */
+
+START_TEST(dropout_keeps_its_share)
+{
+    static const double shares[] = { 0.05, 0.1, 0.5, 0.9 };
+    enum { N = 200 * 333 };
+    struct fine__tape t;
+    struct fine__tensor *x = new_leaf(true, 200, 333), *y, *z;
+    float *dy = malloc(N * sizeof *dy);
+
+    ctx = new_context(2);
+    fine__tape_init(&t, ctx);
+    for (int i = 0; i < N; i++)
+        dy[i] = x->data[i] = 1;
+    ck_assert_ptr_eq(fine__dropout(&t, x, 0), x);
+    for (int s = 0; s < FINE__COUNT(shares); s++) {
+        const double p = shares[s];
+        int64_t dropped = 0, both = 0;
+
+        memset(x->grad, 0, N * sizeof *x->grad);
+        fine__tape_reset(&t, true, (uint64_t)s + 1);
+        y = fine__dropout(&t, x, p);
+        z = fine__dropout(&t, x, p);            /* another op: other bits */
+        for (int i = 0; i < N; i++) {
+            dropped += y->data[i] == 0;
+            both += y->data[i] == 0 && z->data[i] == 0;
+            if (y->data[i] != 0 && fabs((double)y->data[i] * (1 - p) - 1) > 1e-6)
+                ck_abort_msg("%g is no 1 / (1 - %g)", (double)y->data[i], p);
+        }
+        /* five standard deviations */
+        ck_assert(fabs((double)dropped - N * p) < 5 * sqrt(N * p * (1 - p)));
+        ck_assert(fabs((double)both - N * p * p) < 5 * sqrt(N * p * p * (1 - p * p)));
+        float *kept = malloc(N * sizeof *kept);
+
+        memcpy(kept, y->data, N * sizeof *kept);
+        backward(&t, y, dy);
+        ck_assert_int_eq(memcmp(kept, x->grad, N * sizeof *kept), 0);
+        fine__tape_reset(&t, true, (uint64_t)s + 1);        /* the same key: the same bits */
+        ck_assert_int_eq(memcmp(kept, fine__dropout(&t, x, p)->data, N * sizeof *kept), 0);
+        fine__tape_reset(&t, true, (uint64_t)s + 2);
+        ck_assert_int_ne(memcmp(kept, fine__dropout(&t, x, p)->data, N * sizeof *kept), 0);
+        free(kept);
+    }
+    free(dy);
+    fine__tape_free(&t);
+    free_leaf(x);
+    free_context(ctx);
+}
+END_TEST
+
+/* ---- threads ---- */
+
+enum { N = 700, C = 66, I = 90, HEADS = 3, B = 5, V = 50, LEAVES = 12 };
+
+struct result {
+    float out[B * 4 + 1];
+    float *gradient[LEAVES];
+};
+
+/* All the ops, with dropout, on ragged sequences. */
+static void
+run_all(int n_threads, struct result *result)
+{
+    static const int64_t offsets[B + 1] = { 0, 300, 301, 330, 633, 700 };
+    static int32_t ids[N], kinds[N];
+    static const int32_t labels[B] = { 1, 0, -1, 3, 2 };
+    static const float values[B] = { 0.5f, -1, 2, 0, 1 };
+    fine_context *context = new_context(n_threads);
+    struct fine__tape t;
+    struct fine__tensor *leaf[LEAVES] = {
+        new_leaf(true, V, C), new_leaf(true, 2, C), new_leaf(true, 3 * C, C),
+        new_vector(true, 3 * C), new_vector(true, C), new_vector(true, C), new_leaf(true, I, C),
+        new_vector(true, I), new_leaf(true, C, I), new_vector(true, C), new_leaf(true, 4, C),
+        new_leaf(true, 1, C)
+    }, *x, *h, *loss, *first;
+    const int32_t *index[2] = { ids, kinds };
+
+    for (int i = 0; i < LEAVES; i++)
+        draw(leaf[i], i, 0, 0.3);
+    for (int i = 0; i < N; i++) {
+        ids[i] = i * i % V;
+        kinds[i] = i % 3 == 0;
+    }
+    fine__tape_init(&t, context);
+    fine__tape_reset(&t, true, 77);
+    x = fine__embedding(&t, 2, leaf, index, N, 0);
+    x = fine__dropout(&t, fine__layernorm(&t, x, NULL, leaf[4], leaf[5], 1e-12, 0), 0.1);
+    h = fine__linear(&t, x, FINE__IDENTITY, leaf[2], leaf[3]);
+    h = fine__attention(&t, h, HEADS, B, offsets, 0.2);
+    x = fine__layernorm(&t, h, x, leaf[4], leaf[5], 1e-12, 0.1);
+    h = fine__linear(&t, x, FINE__SILU, leaf[6], leaf[7]);
+    h = fine__linear(&t, h, FINE__GELU, leaf[8], leaf[9]);
+    x = fine__layernorm(&t, h, x, leaf[4], leaf[5], 1e-12, 0.1);
+    first = fine__activate(&t, fine__pool_first(&t, x, B, offsets), FINE__TANH);
+    h = fine__linear(&t, first, FINE__IDENTITY, leaf[10], NULL);
+    memcpy(result->out, h->data, B * 4 * sizeof(float));
+    loss = fine__cross_entropy(&t, h, labels);
+    h = fine__linear(&t, fine__pool_mean(&t, x, B, offsets), FINE__GELU_TANH, leaf[11], NULL);
+    h = fine__square_error(&t, h, values);
+    result->out[B * 4] = h->data[0];
+    ck_assert_int_eq(fine__tape_status(&t), 0);
+    double beta;
+    float *grad = fine__grad(&t, loss, &beta);
+
+    ck_assert_ptr_nonnull(grad);
+    grad[0] = 1;
+    fine__backward(&t, h, 0.5);
+    ck_assert_int_eq(fine__tape_status(&t), 0);
+    for (int i = 0; i < LEAVES; i++) {
+        double size = 0;
+
+        result->gradient[i] = malloc((size_t)leaf[i]->count * sizeof(float));
+        memcpy(result->gradient[i], leaf[i]->grad, (size_t)leaf[i]->count * sizeof(float));
+        for (int64_t j = 0; j < leaf[i]->count; j++)
+            size += fabs((double)leaf[i]->grad[j]);
+        ck_assert_msg(size > 0 && isfinite(size), "leaf %d: %g", i, size);
+    }
+    fine__tape_free(&t);
+    free_context(context);
+    for (int i = 0; i < LEAVES; i++)
+        free_leaf(leaf[i]);
+}
+
+START_TEST(same_bits_for_any_number_of_threads)
+{
+    static const size_t sizes[LEAVES] = { V * C, 2 * C, 3 * C * C, 3 * C, C, C, I * C, I, C * I, C,
+                                          4 * C, C };
+    static const int threads[] = { 1, 2, 3, 5 };
+    struct result first, other;
+
+    run_all(1, &first);
+    for (int i = 0; i < FINE__COUNT(threads); i++) {
+        run_all(threads[i], &other);
+        ck_assert_int_eq(memcmp(first.out, other.out, sizeof first.out), 0);
+        for (int k = 0; k < LEAVES; k++) {
+            ck_assert_int_eq(memcmp(first.gradient[k], other.gradient[k],
+                                    sizes[k] * sizeof(float)), 0);
+            free(other.gradient[k]);
+        }
+    }
+    for (int k = 0; k < LEAVES; k++)
+        free(first.gradient[k]);
+}
+END_TEST
+
+RUNNER("ops", golden_ops, golden_losses, attention_against_a_loop, activations_of_anything,
+       layernorm_of_anything, losses_of_anything, dropout_keeps_its_share,
+       same_bits_for_any_number_of_threads)
