@@ -21,13 +21,11 @@ static_assert(offsetof(struct fine_trainer_options, resume) == 16 * sizeof(void 
               "fields never move");
 
 /* The structs as they were in 0.1. */
-static const size_t adamw_v1 = offsetof(struct fine_adamw_options, head_learning_rate)
-                               + sizeof(double);
-static const size_t sgd_v1 = offsetof(struct fine_sgd_options, head_learning_rate)
-                             + sizeof(double);
+static const size_t adamw_v1 =
+    offsetof(struct fine_adamw_options, head_learning_rate) + sizeof(double);
+static const size_t sgd_v1 = offsetof(struct fine_sgd_options, head_learning_rate) + sizeof(double);
 static const size_t schedule_v1 = offsetof(struct fine_schedule_options, cycles) + sizeof(double);
-static const size_t trainer_v1 = offsetof(struct fine_trainer_options, reserved)
-                                 + sizeof(int32_t);
+static const size_t trainer_v1 = offsetof(struct fine_trainer_options, reserved) + sizeof(int32_t);
 
 static int
 take(void *local, size_t local_size, const void *user, size_t v1_size, const char *what)
@@ -39,8 +37,10 @@ take(void *local, size_t local_size, const void *user, size_t v1_size, const cha
     if (rc == FINE_EINVAL)
         return fine__fail(rc, "%s: struct_size is wrong; call %s_init() first", what, what);
     if (rc < 0)
-        return fine__fail(rc, "%s: fields of a newer library are in use; install the libfinetune "
-                          "that the program was compiled for", what);
+        return fine__fail(rc,
+                          "%s: fields of a newer library are in use; install the libfinetune "
+                          "that the program was compiled for",
+                          what);
     return rc;
 }
 
@@ -77,10 +77,13 @@ at_least(const char *what, int64_t value, int64_t least)
 void
 fine_adamw_options_init(struct fine_adamw_options *options, size_t size)
 {
-    const struct fine_adamw_options defaults = {
-        .struct_size = sizeof defaults, .learning_rate = 5e-5, .beta1 = 0.9, .beta2 = 0.999,
-        .epsilon = 1e-8, .weight_decay = 0.01, .decay = FINE_DECAY_MATRICES
-    };
+    const struct fine_adamw_options defaults = { .struct_size = sizeof defaults,
+                                                 .learning_rate = 5e-5,
+                                                 .beta1 = 0.9,
+                                                 .beta2 = 0.999,
+                                                 .epsilon = 1e-8,
+                                                 .weight_decay = 0.01,
+                                                 .decay = FINE_DECAY_MATRICES };
 
     options_out(options, size, &defaults, sizeof defaults);
 }
@@ -113,18 +116,23 @@ fine_optimizer_new_adamw(fine_optimizer **out, fine_context *context,
     FINE__TRY(in_range("beta1", o.beta1, 0, 0.999999));
     FINE__TRY(in_range("beta2", o.beta2, 0, 0.9999999));
     FINE__TRY(in_range("epsilon", o.epsilon, 1e-16, 1));
-    return fine__optimizer_new(out, context, &(fine_optimizer){
-        .rule = &fine__rule_adamw, .learning_rate = o.learning_rate,
-        .head_learning_rate = o.head_learning_rate, .weight_decay = o.weight_decay,
-        .decay = o.decay, .beta1 = o.beta1, .beta2 = o.beta2, .epsilon = o.epsilon });
+    return fine__optimizer_new(out, context,
+                               &(fine_optimizer){ .rule = &fine__rule_adamw,
+                                                  .learning_rate = o.learning_rate,
+                                                  .head_learning_rate = o.head_learning_rate,
+                                                  .weight_decay = o.weight_decay,
+                                                  .decay = o.decay,
+                                                  .beta1 = o.beta1,
+                                                  .beta2 = o.beta2,
+                                                  .epsilon = o.epsilon });
 }
 
 void
 fine_sgd_options_init(struct fine_sgd_options *options, size_t size)
 {
-    const struct fine_sgd_options defaults = {
-        .struct_size = sizeof defaults, .learning_rate = 0.01, .decay = FINE_DECAY_MATRICES
-    };
+    const struct fine_sgd_options defaults = { .struct_size = sizeof defaults,
+                                               .learning_rate = 0.01,
+                                               .decay = FINE_DECAY_MATRICES };
 
     options_out(options, size, &defaults, sizeof defaults);
 }
@@ -146,11 +154,15 @@ fine_optimizer_new_sgd(fine_optimizer **out, fine_context *context,
     FINE__TRY(in_range("dampening", o.dampening, 0, 1));
     if (o.nesterov != 0 && (!(o.momentum > 0) || o.dampening > 0))
         return fine__fail(FINE_EINVAL, "nesterov needs a momentum above 0 and no dampening");
-    return fine__optimizer_new(out, context, &(fine_optimizer){
-        .rule = &fine__rule_sgd, .learning_rate = o.learning_rate,
-        .head_learning_rate = o.head_learning_rate, .weight_decay = o.weight_decay,
-        .decay = o.decay, .momentum = o.momentum, .dampening = o.dampening,
-        .nesterov = o.nesterov != 0 });
+    return fine__optimizer_new(out, context,
+                               &(fine_optimizer){ .rule = &fine__rule_sgd,
+                                                  .learning_rate = o.learning_rate,
+                                                  .head_learning_rate = o.head_learning_rate,
+                                                  .weight_decay = o.weight_decay,
+                                                  .decay = o.decay,
+                                                  .momentum = o.momentum,
+                                                  .dampening = o.dampening,
+                                                  .nesterov = o.nesterov != 0 });
 }
 
 void
@@ -188,7 +200,7 @@ fine_optimizer_step(fine_optimizer *optimizer, fine_model *model, double rate)
     FINE__TRY(in_range("rate", rate, 0, FINE__MAX_RATE));
     if (atomic_load(&model->training) || atomic_load(&model->sessions) > 0)
         return fine__fail(FINE_ESTATE, "fine_optimizer_step: a trainer or a session uses the "
-                          "model: free it first");
+                                       "model: free it first");
     fine__numeric_enter(&saved);
     const int rc = step_by_hand(optimizer, model, rate);
 
@@ -201,8 +213,7 @@ fine_optimizer_step(fine_optimizer *optimizer, fine_model *model, double rate)
 void
 fine_schedule_options_init(struct fine_schedule_options *options, size_t size)
 {
-    const struct fine_schedule_options defaults = { .struct_size = sizeof defaults,
-                                                    .cycles = 0.5 };
+    const struct fine_schedule_options defaults = { .struct_size = sizeof defaults, .cycles = 0.5 };
 
     options_out(options, size, &defaults, sizeof defaults);
 }
@@ -241,10 +252,12 @@ fine_schedule_factor(const fine_schedule *schedule, int64_t step, int64_t n_step
 void
 fine_trainer_options_init(struct fine_trainer_options *options, size_t size)
 {
-    const struct fine_trainer_options defaults = {
-        .struct_size = sizeof defaults, .epochs = 3, .batch_size = 32, .accumulate = 1,
-        .clip_norm = 1, .evaluate_every_epochs = 1
-    };
+    const struct fine_trainer_options defaults = { .struct_size = sizeof defaults,
+                                                   .epochs = 3,
+                                                   .batch_size = 32,
+                                                   .accumulate = 1,
+                                                   .clip_norm = 1,
+                                                   .evaluate_every_epochs = 1 };
 
     options_out(options, size, &defaults, sizeof defaults);
 }
@@ -264,10 +277,10 @@ check_options(const struct fine_trainer_options *o)
     FINE__TRY(at_least("patience", o->patience, 0));
     if (o->patience > 0 && o->validation == NULL)
         return fine__fail(FINE_EINVAL, "patience needs validation data: early stopping goes by "
-                          "their metric");
+                                       "their metric");
     if ((o->resume != 0 || o->checkpoint_every_steps > 0) && o->folder == NULL)
         return fine__fail(FINE_EINVAL, "checkpoints need a folder: name one, or leave resume and "
-                          "checkpoint_every_steps at 0");
+                                       "checkpoint_every_steps at 0");
     if (o->folder != NULL && o->folder[0] == '\0')
         return fine__fail(FINE_EINVAL, "folder is empty: name one, or give NULL");
     return FINE_OK;

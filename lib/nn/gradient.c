@@ -121,40 +121,38 @@ lay_out(struct fine__params *params)
         if (has_rows(param)) {
             const int64_t n_rows = tensor->shape[0];
 
-            *rows = (struct fine__rows){ .used = flags, .seen = flags + n_rows,
-                                         .n_rows = n_rows, .width = tensor->shape[1] };
+            *rows = (struct fine__rows){
+                .used = flags, .seen = flags + n_rows, .n_rows = n_rows, .width = tensor->shape[1]
+            };
             flags += 2 * n_rows;
             tensor->rows = rows++;
         }
         const int64_t size = tile_size(param);
 
         for (int64_t at = 0; at < tensor->count; at += size)
-            *tile++ = (struct fine__params_tile){
-                .param = i, .begin = at,
-                .end = tensor->count - at < size ? tensor->count : at + size
-            };
+            *tile++ = (struct fine__params_tile){ .param = i,
+                                                  .begin = at,
+                                                  .end = tensor->count - at < size ? tensor->count
+                                                                                   : at + size };
     }
 }
 
 void
 fine__params_advise(const struct fine__params *params, fine__real *block)
 {
-    int64_t dense = 0;              /* where the stretch that isn't an embedding begins */
+    int64_t dense = 0; /* where the stretch that isn't an embedding begins */
 
     for (int64_t i = 0; i <= params->count; i++) {
         const struct fine__tensor *tensor = i < params->count ? &params->list[i].tensor : NULL;
 
         if (tensor != NULL && tensor->rows == NULL)
             continue;
-        const int64_t at = tensor != NULL ? tensor->grad - params->gradients
-                                          : params->n_gradients;
+        const int64_t at = tensor != NULL ? tensor->grad - params->gradients : params->n_gradients;
 
-        fine__alloc_advise_huge(params->ctx, block + dense,
-                                (size_t)(at - dense) * sizeof *block);
+        fine__alloc_advise_huge(params->ctx, block + dense, (size_t)(at - dense) * sizeof *block);
         if (tensor == NULL)
             break;
-        fine__alloc_advise_small(params->ctx, block + at,
-                                 (size_t)tensor->count * sizeof *block);
+        fine__alloc_advise_small(params->ctx, block + at, (size_t)tensor->count * sizeof *block);
         dense = at + padded(tensor->count);
     }
 }
@@ -173,8 +171,8 @@ fine__params_make_gradients(struct fine__params *params)
         return FINE_OK;
     fine_context *ctx = params->ctx;
 
-    params->gradients = fine__alloc_array(ctx, (size_t)sizes.n_gradients,
-                                          sizeof *params->gradients);
+    params->gradients =
+        fine__alloc_array(ctx, (size_t)sizes.n_gradients, sizeof *params->gradients);
     params->tiles = fine__alloc_array(ctx, (size_t)sizes.n_tiles, sizeof *params->tiles);
     params->partial = fine__alloc_array(ctx, (size_t)sizes.n_tiles, sizeof *params->partial);
     params->row_flags = fine__alloc_array(ctx, (size_t)sizes.n_flags, 1);

@@ -18,7 +18,7 @@ enum { MAX_NAME = 512, LINE = 64 / (int)sizeof(fine__real) };
 
 struct fine__params_block {
     struct fine__params_block *next;
-    int64_t first;                  /* index of the first parameter in it */
+    int64_t first; /* index of the first parameter in it */
     fine__real *values;
 };
 
@@ -80,8 +80,9 @@ fine__params_add(struct fine__params *params, const struct fine__param *like, in
     }
     if (like != NULL)
         param = *like;
-    param.tensor = (struct fine__tensor){ .count = count, .n_dims = n_dims,
-                                          .wants_grad = true, .is_param = true };
+    param.tensor = (struct fine__tensor){
+        .count = count, .n_dims = n_dims, .wants_grad = true, .is_param = true
+    };
     memcpy(param.tensor.shape, shape, (size_t)n_dims * sizeof *shape);
     param.decays = n_dims >= 2;
     if (fine__grow(params->ctx, &params->list, &params->capacity, params->count + 1,
@@ -217,8 +218,7 @@ fine__param_draw(struct fine__param *param, int64_t seed)
 
     if (param->init_std > 0)
         for (int64_t i = 0; i < tensor->count; i++)
-            tensor->data[i] = (fine__real)(param->init_std *
-                                           fine__rng_normal(key, (uint64_t)i));
+            tensor->data[i] = (fine__real)(param->init_std * fine__rng_normal(key, (uint64_t)i));
     else
         for (int64_t i = 0; i < tensor->count; i++)
             tensor->data[i] = param->init_std < 0 ? 1 : 0;

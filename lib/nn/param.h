@@ -13,13 +13,13 @@
 
 struct fine__param {
     struct fine__tensor tensor;
-    char *name;                     /* as in the checkpoint, without a prefix such as "bert." */
+    char *name; /* as in the checkpoint, without a prefix such as "bert." */
     int32_t stage;
-    bool decays;                    /* rank >= 2: weight decay where decay is "matrices" */
-    bool is_embedding;              /* its gradient is sparse by rows */
-    bool is_head;                   /* made anew with the task */
-    int64_t padding_row;            /* embeddings: this row gets no gradient; -1: none */
-    double init_std;                /* new weights: normal(0, std); 0: zeros; -1: ones */
+    bool decays;         /* rank >= 2: weight decay where decay is "matrices" */
+    bool is_embedding;   /* its gradient is sparse by rows */
+    bool is_head;        /* made anew with the task */
+    int64_t padding_row; /* embeddings: this row gets no gradient; -1: none */
+    double init_std;     /* new weights: normal(0, std); 0: zeros; -1: ones */
 };
 
 /* Elements [begin, end) of a trained parameter; whole rows where it is an embedding. */
@@ -29,19 +29,19 @@ struct fine__params_tile {
 
 struct fine__params {
     fine_context *ctx;
-    struct fine__param *list;       /* moves while parameters are added: keep indices */
+    struct fine__param *list; /* moves while parameters are added: keep indices */
     int64_t count, capacity;
-    fine__real *gradients;          /* the block, or NULL */
-    int64_t n_trained;              /* elements that are trained */
-    int64_t n_gradients;            /* length of the block: each parameter starts on a line of 64 bytes */
+    fine__real *gradients; /* the block, or NULL */
+    int64_t n_trained;     /* elements that are trained */
+    int64_t n_gradients;   /* length of the block: each parameter starts on a line of 64 bytes */
     struct fine__params_tile *tiles;
     int64_t n_tiles;
-    double *partial;                /* one a tile: scratch for ordered sums */
-    uint64_t signature;             /* of what is trained: indices and sizes */
-    uint8_t *row_flags;             /* used and seen of all trained embeddings */
+    double *partial;    /* one a tile: scratch for ordered sums */
+    uint64_t signature; /* of what is trained: indices and sizes */
+    uint8_t *row_flags; /* used and seen of all trained embeddings */
     struct fine__rows *rows;
     struct fine__params_block *blocks;
-    bool failed;                    /* memory ran out while declaring */
+    bool failed; /* memory ran out while declaring */
 };
 
 void fine__params_init(struct fine__params *params, fine_context *ctx);
@@ -57,7 +57,7 @@ int fine__params_allocate(struct fine__params *params);
 void fine__params_truncate(struct fine__params *params, int64_t from);
 /* Drops parameters [from, to), and all gradients; later ones move down. */
 void fine__params_remove(struct fine__params *params, int64_t from, int64_t to);
-int64_t fine__params_find(const struct fine__params *params, const char *name);     /* -1: none */
+int64_t fine__params_find(const struct fine__params *params, const char *name); /* -1: none */
 /* Draws a parameter from its init_std; its stream depends on seed and name alone. */
 void fine__param_draw(struct fine__param *param, int64_t seed);
 

@@ -82,7 +82,7 @@ apply_idle(const struct fine__step *step, fine__real *weight, int64_t count)
 const struct fine__rule fine__rule_adamw = {
     .name = "adamw",
     .moments = { "m", "v" },
-    .max_gradient = 1e15,           /* its square must be a float, and 1e16 / epsilon too */
+    .max_gradient = 1e15, /* its square must be a float, and 1e16 / epsilon too */
     .max_moment = { 1e16, 1e31 },
     .n_moments = n_moments,
     .prepare = prepare,

@@ -26,12 +26,14 @@ fine__batches_init(struct fine__batches *batches, const struct fine__examples *e
     const int64_t size = batch_size < n_rows ? batch_size : n_rows;
     const int64_t most = examples->longest < n_ids / size ? size * examples->longest : n_ids;
 
-    *batches = (struct fine__batches){
-        .ctx = fine__context_ref(ctx), .examples = examples, .batch_size = size,
-        .seed = seed, .ordered_epoch = -1, .batches_per_epoch = quotient_up(n_rows, size)
-    };
-    batches->accumulate = accumulate < batches->batches_per_epoch ? accumulate
-                                                                  : batches->batches_per_epoch;
+    *batches = (struct fine__batches){ .ctx = fine__context_ref(ctx),
+                                       .examples = examples,
+                                       .batch_size = size,
+                                       .seed = seed,
+                                       .ordered_epoch = -1,
+                                       .batches_per_epoch = quotient_up(n_rows, size) };
+    batches->accumulate =
+        accumulate < batches->batches_per_epoch ? accumulate : batches->batches_per_epoch;
     batches->steps_per_epoch = quotient_up(batches->batches_per_epoch, batches->accumulate);
     batches->order = fine__alloc(ctx, (size_t)n_rows * sizeof *batches->order);
     batches->ids = fine__alloc(ctx, (size_t)most * sizeof *batches->ids);
@@ -124,9 +126,13 @@ fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index)
         at += length;
         batches->offsets[i + 1] = at;
     }
-    return (struct fine__batch){ .n_seqs = n, .n_tokens = at, .ids = batches->ids,
-                                 .types = batches->types, .offsets = batches->offsets,
-                                 .labels = batches->labels, .values = batches->values };
+    return (struct fine__batch){ .n_seqs = n,
+                                 .n_tokens = at,
+                                 .ids = batches->ids,
+                                 .types = batches->types,
+                                 .offsets = batches->offsets,
+                                 .labels = batches->labels,
+                                 .values = batches->values };
 }
 
 struct fine__batch
@@ -137,10 +143,12 @@ fine__batches_slice(const struct fine__examples *examples, int64_t first, int64_
 
     for (int64_t i = 0; i <= n; i++)
         offsets[i] = examples->offsets[first + i] - from;
-    return (struct fine__batch){
-        .n_seqs = n, .n_tokens = offsets[n], .ids = examples->ids + from,
-        .types = examples->types != NULL ? examples->types + from : NULL, .offsets = offsets,
-        .labels = examples->labels != NULL ? examples->labels + first : NULL,
-        .values = examples->values != NULL ? examples->values + first : NULL
-    };
+    return (
+        struct fine__batch){ .n_seqs = n,
+                             .n_tokens = offsets[n],
+                             .ids = examples->ids + from,
+                             .types = examples->types != NULL ? examples->types + from : NULL,
+                             .offsets = offsets,
+                             .labels = examples->labels != NULL ? examples->labels + first : NULL,
+                             .values = examples->values != NULL ? examples->values + first : NULL };
 }

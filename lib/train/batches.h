@@ -14,8 +14,8 @@ struct fine__batches {
     const struct fine__examples *examples;
     int64_t batch_size, accumulate, seed;
     int64_t batches_per_epoch, steps_per_epoch;
-    int64_t *order, ordered_epoch;  /* the order of this epoch; -1: none yet */
-    int32_t *ids, *types, *labels;  /* the packed batch */
+    int64_t *order, ordered_epoch; /* the order of this epoch; -1: none yet */
+    int32_t *ids, *types, *labels; /* the packed batch */
     float *values;
     int64_t *offsets;
 };

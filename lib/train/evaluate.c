@@ -15,8 +15,8 @@ fine__metrics_for(struct fine__metrics **out, const fine_model *model)
         return fine__fail(FINE_ESTATE, "the model has no task yet: call fine_model_set_task()");
     if (model->task == FINE__REGRESS)
         return fine__metrics_new(out, model->ctx, "regress", NULL, 0);
-    return fine__metrics_new(out, model->ctx, "classify",
-                             (const char *const *)model->labels, model->n_labels);
+    return fine__metrics_new(out, model->ctx, "classify", (const char *const *)model->labels,
+                             model->n_labels);
 }
 
 static int64_t
@@ -39,11 +39,11 @@ add_rows(const fine_model *model, const struct fine__examples *examples, int64_t
         const fine__real *logits = run->logits + i * run->n_logits;
 
         if (model->task == FINE__REGRESS)
-            FINE__TRY(fine__metrics_add_output(metrics, logits[0], examples->values[first + i],
-                                               group));
+            FINE__TRY(
+                fine__metrics_add_output(metrics, logits[0], examples->values[first + i], group));
         else
-            FINE__TRY(fine__metrics_add_logits(metrics, logits, examples->labels[first + i],
-                                               group));
+            FINE__TRY(
+                fine__metrics_add_logits(metrics, logits, examples->labels[first + i], group));
     }
     return FINE_OK;
 }

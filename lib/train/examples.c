@@ -31,7 +31,7 @@ struct job {
     const fine_dataset *dataset;
     int64_t max_length;
     struct tile *tiles;
-    struct fine__tokens *tokens;    /* one a worker */
+    struct fine__tokens *tokens; /* one a worker */
 };
 
 /* ---- tokenizing ---- */
@@ -44,8 +44,8 @@ append(struct job *job, struct tile *tile, const struct fine__tokens *tokens)
     FINE__TRY(fine__grow(job->ctx, &tile->ids, &tile->capacity, need, sizeof *tile->ids));
     memcpy(tile->ids + tile->count, tokens->ids, (size_t)tokens->count * sizeof *tile->ids);
     if (job->dataset->has_pairs) {
-        FINE__TRY(fine__grow(job->ctx, &tile->types, &tile->types_capacity, need,
-                             sizeof *tile->types));
+        FINE__TRY(
+            fine__grow(job->ctx, &tile->types, &tile->types_capacity, need, sizeof *tile->types));
         memcpy(tile->types + tile->count, tokens->types,
                (size_t)tokens->count * sizeof *tile->types);
     }
@@ -63,12 +63,11 @@ encode_rows(struct job *job, int64_t index, struct fine__tokens *tokens)
     for (int64_t i = 0; i < ROWS_PER_TILE && from + i < job->dataset->n_rows; i++) {
         const struct fine__row *row = &job->dataset->rows[from + i];
 
-        FINE__TRY(fine__tokenizer_encode(job->tokenizer, tokens,
-                                         fine__dataset_text(job->dataset, from + i),
-                                         (size_t)row->text_length,
-                                         fine__dataset_pair(job->dataset, from + i),
-                                         row->pair >= 0 ? (size_t)row->pair_length : 0,
-                                         job->max_length, FINE_OFFSETS_BYTES, true));
+        FINE__TRY(fine__tokenizer_encode(
+            job->tokenizer, tokens, fine__dataset_text(job->dataset, from + i),
+            (size_t)row->text_length, fine__dataset_pair(job->dataset, from + i),
+            row->pair >= 0 ? (size_t)row->pair_length : 0, job->max_length, FINE_OFFSETS_BYTES,
+            true));
         FINE__TRY(append(job, tile, tokens));
         tile->lengths[i] = (int32_t)tokens->count;
         tile->truncated[i] = tokens->truncated > 0;
@@ -88,8 +87,8 @@ encode_tile(void *arg, int64_t index, int worker)
 static long long
 place(const fine_dataset *dataset, int64_t row)
 {
-    return dataset->rows != NULL && dataset->rows[row].line > 0
-               ? (long long)dataset->rows[row].line : (long long)row + 1;
+    return dataset->rows != NULL && dataset->rows[row].line > 0 ? (long long)dataset->rows[row].line
+                                                                : (long long)row + 1;
 }
 
 static const char *
@@ -139,7 +138,9 @@ tokenize(struct fine__examples *out, const fine_model *model, const fine_dataset
 {
     const int64_t n_tiles = (dataset->n_rows + ROWS_PER_TILE - 1) / ROWS_PER_TILE;
     const int n_workers = fine__n_workers(out->ctx);
-    struct job job = { .ctx = out->ctx, .tokenizer = model->tokenizer, .dataset = dataset,
+    struct job job = { .ctx = out->ctx,
+                       .tokenizer = model->tokenizer,
+                       .dataset = dataset,
                        .max_length = model->max_length };
     int rc = FINE_ENOMEM;
 
@@ -189,8 +190,7 @@ static int
 read_labels(struct fine__examples *out, const fine_model *model, const fine_dataset *dataset,
             const char *what)
 {
-    const bool has_names = dataset->ids == NULL && dataset->labels != NULL &&
-                           model->labels != NULL;
+    const bool has_names = dataset->ids == NULL && dataset->labels != NULL && model->labels != NULL;
     int32_t *map = NULL;
     int rc = FINE_OK;
 
@@ -215,9 +215,10 @@ read_labels(struct fine__examples *out, const fine_model *model, const fine_data
             rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: no label", what, dataset->name,
                             place_word(dataset, i), place(dataset, i));
         else if (has_name)
-            rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: label '%s' is not one of the model's "
-                            "%lld: correct the row, or give the task all labels", what,
-                            dataset->name, place_word(dataset, i), place(dataset, i),
+            rc = fine__also(FINE_EDATA,
+                            "%s '%s', %s %lld: label '%s' is not one of the model's "
+                            "%lld: correct the row, or give the task all labels",
+                            what, dataset->name, place_word(dataset, i), place(dataset, i),
                             dataset->labels[label], (long long)model->n_labels);
         else
             rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: label %lld is not in 0 to %lld", what,
@@ -240,9 +241,10 @@ read_values(struct fine__examples *out, const fine_dataset *dataset, const char 
     for (int64_t i = 0; i < out->n_rows; i++) {
         out->values[i] = (float)dataset->rows[i].value;
         if (!isfinite(out->values[i]))
-            rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: no number to learn, or one beyond "
-                            "single precision", what, dataset->name, place_word(dataset, i),
-                            place(dataset, i));
+            rc = fine__also(FINE_EDATA,
+                            "%s '%s', %s %lld: no number to learn, or one beyond "
+                            "single precision",
+                            what, dataset->name, place_word(dataset, i), place(dataset, i));
     }
     return rc;
 }
@@ -286,11 +288,12 @@ check_ids(const struct fine__examples *examples, const fine_model *model, const 
             if (id >= 0 && id < model->vocab_size && type >= 0 &&
                 (type == 0 || type < model->type_vocab_size))
                 continue;
-            rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: id %d of type %d; the model knows %lld "
-                            "ids and %lld types", what, examples->dataset->name,
-                            place_word(examples->dataset, i), place(examples->dataset, i),
-                            (int)id, (int)type, (long long)model->vocab_size,
-                            (long long)model->type_vocab_size);
+            rc = fine__also(FINE_EDATA,
+                            "%s '%s', %s %lld: id %d of type %d; the model knows %lld "
+                            "ids and %lld types",
+                            what, examples->dataset->name, place_word(examples->dataset, i),
+                            place(examples->dataset, i), (int)id, (int)type,
+                            (long long)model->vocab_size, (long long)model->type_vocab_size);
             break;
         }
     return rc;
@@ -303,9 +306,10 @@ check_truncated(const struct fine__examples *examples, const fine_model *model, 
     if (examples->n_truncated == 0)
         return FINE_OK;
     if (model->overlong_is_error)
-        return fine__fail(FINE_EDATA, "%s '%s': %lld of %lld rows have more than %lld ids: raise "
-                          "max_length, shorten them, or let overlong be 'truncate'", what,
-                          examples->dataset->name, (long long)examples->n_truncated,
+        return fine__fail(FINE_EDATA,
+                          "%s '%s': %lld of %lld rows have more than %lld ids: raise "
+                          "max_length, shorten them, or let overlong be 'truncate'",
+                          what, examples->dataset->name, (long long)examples->n_truncated,
                           (long long)examples->n_rows, (long long)model->max_length);
     fine__log(examples->ctx, FINE_LOG_WARNING, "%s '%s': %lld of %lld rows were cut to %lld ids",
               what, examples->dataset->name, (long long)examples->n_truncated,
@@ -321,7 +325,8 @@ check_task(const fine_model *model, const fine_dataset *dataset, const char *wha
     if (dataset->n_rows == 0)
         return fine__fail(FINE_EDATA, "%s '%s': no rows", what, dataset->name);
     if (dataset->ids == NULL && model->tokenizer == NULL)
-        return fine__fail(FINE_ESTATE, "the model has no tokenizer: bring rows that are ids "
+        return fine__fail(FINE_ESTATE,
+                          "the model has no tokenizer: bring rows that are ids "
                           "already (fine_dataset_new_encoded), or add the tokenizer's files");
     if ((model->task == FINE__REGRESS) != dataset->is_regression)
         return fine__fail(FINE_EDATA, "%s '%s': its labels are %s, and the task is %s", what,

@@ -9,14 +9,14 @@
 
 struct fine__examples {
     fine_context *ctx;
-    fine_dataset *dataset;          /* held: groups and names of rows come from it */
+    fine_dataset *dataset; /* held: groups and names of rows come from it */
     int64_t n_rows;
-    const int32_t *ids, *types;     /* types NULL: all 0 */
-    const int64_t *offsets;         /* n_rows + 1 */
-    int32_t *labels;                /* classify, in the model's order */
-    float *values;                  /* regress */
-    int64_t longest, n_truncated;   /* ids of the longest row; rows that lost some */
-    int32_t *own_ids, *own_types;   /* NULL where the dataset's own are used */
+    const int32_t *ids, *types;   /* types NULL: all 0 */
+    const int64_t *offsets;       /* n_rows + 1 */
+    int32_t *labels;              /* classify, in the model's order */
+    float *values;                /* regress */
+    int64_t longest, n_truncated; /* ids of the longest row; rows that lost some */
+    int32_t *own_ids, *own_types; /* NULL where the dataset's own are used */
     int64_t *own_offsets;
 };
 

@@ -40,7 +40,7 @@ fine_trainer_fit(fine_trainer *trainer, fine_report **out)
     int rc;
 
     do {
-        rc = settle(trainer);       /* first: a resumed run may owe an evaluation */
+        rc = settle(trainer); /* first: a resumed run may owe an evaluation */
         if (rc >= 0)
             rc = fine_trainer_step(trainer);
     } while (rc > 0);

@@ -68,14 +68,14 @@ fine__optimizer_prepare(fine_optimizer *optimizer, fine_model *model)
 
     if (params->gradients == NULL)
         return fine__fail(FINE_ESTATE, "the model has no gradients to step on: run "
-                          "fine_model_backward() first");
+                                       "fine_model_backward() first");
     if (optimizer->model != NULL) {
         if (optimizer->model != model)
             return fine__fail(FINE_ESTATE, "this optimizer holds the state of another model: make "
-                              "a new one");
+                                           "a new one");
         if (optimizer->signature != params->signature)
             return fine__fail(FINE_ESTATE, "what is trained has changed since this optimizer's "
-                              "first step: make a new one after freezing");
+                                           "first step: make a new one after freezing");
         return FINE_OK;
     }
     for (int i = 0; i < optimizer->rule->n_moments(optimizer); i++) {
@@ -107,14 +107,13 @@ fine__optimizer_head_rate(const fine_optimizer *optimizer, double rate)
 struct job {
     fine_optimizer *optimizer;
     struct fine__params *params;
-    struct fine__step steps[2][2];  /* [is head][decays] */
+    struct fine__step steps[2][2]; /* [is head][decays] */
 };
 
 static bool
 decays(const fine_optimizer *optimizer, const struct fine__param *param)
 {
-    return optimizer->weight_decay > 0 &&
-           (param->decays || optimizer->decay == FINE_DECAY_ALL);
+    return optimizer->weight_decay > 0 && (param->decays || optimizer->decay == FINE_DECAY_ALL);
 }
 
 /* How many are NaN or beyond the limit. */
@@ -178,7 +177,7 @@ apply_rows(const struct job *job, const struct fine__params_tile *tile,
             rows->seen[row] = 1;
         else if (!rows->seen[row] && rule->apply_idle(step, weight, rows->width))
             continue;
-        if (!rows->used[row])       /* what lies there is from an earlier step */
+        if (!rows->used[row]) /* what lies there is from an earlier step */
             memset(gradient, 0, (size_t)rows->width * sizeof *gradient);
         for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++)
             moment[m] = optimizer->moment[m] + offset + at;
@@ -203,8 +202,8 @@ apply_tile(void *arg, int64_t index, int worker)
     }
     for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++)
         moment[m] = optimizer->moment[m] + offset_of(job->params, param) + tile->begin;
-    optimizer->rule->apply(step, param->tensor.data + tile->begin,
-                           param->tensor.grad + tile->begin, moment, tile->end - tile->begin);
+    optimizer->rule->apply(step, param->tensor.data + tile->begin, param->tensor.grad + tile->begin,
+                           moment, tile->end - tile->begin);
 }
 
 static int
@@ -217,12 +216,16 @@ check_all(struct job *job)
         const char *name = params->list[params->tiles[i].param].name;
 
         if (params->partial[i] >= BAD_STATE)
-            return fine__fail(FINE_ENUMERIC, "the optimizer's state of '%s' holds a number that is "
-                              "not finite: go on from the last checkpoint", name);
+            return fine__fail(FINE_ENUMERIC,
+                              "the optimizer's state of '%s' holds a number that is "
+                              "not finite: go on from the last checkpoint",
+                              name);
         if (params->partial[i] >= BAD_WEIGHT)
-            return fine__fail(FINE_ENUMERIC, "the weight '%s' holds a number that is not finite, "
+            return fine__fail(FINE_ENUMERIC,
+                              "the weight '%s' holds a number that is not finite, "
                               "or beyond 1e30: the model's file is damaged, or the learning rate "
-                              "far too high", name);
+                              "far too high",
+                              name);
     }
     return FINE_OK;
 }
@@ -237,12 +240,16 @@ fine__optimizer_apply(fine_optimizer *optimizer, double rate, double head_rate, 
     if (!isfinite(norm)) {
         const char *name = fine__params_not_finite(job.params);
 
-        return fine__fail(FINE_ENUMERIC, "the gradient of '%s' is not finite: a lower learning "
-                          "rate, or clipping, may help", name != NULL ? name : "?");
+        return fine__fail(FINE_ENUMERIC,
+                          "the gradient of '%s' is not finite: a lower learning "
+                          "rate, or clipping, may help",
+                          name != NULL ? name : "?");
     }
     if (norm * scale > rule->max_gradient)
-        return fine__fail(FINE_ENUMERIC, "the gradients' norm is beyond what %s can hold in single "
-                          "precision: clip it (clip_norm)", rule->name);
+        return fine__fail(FINE_ENUMERIC,
+                          "the gradients' norm is beyond what %s can hold in single "
+                          "precision: clip it (clip_norm)",
+                          rule->name);
     FINE__TRY(check_all(&job));
     for (int head = 0; head < 2; head++)
         for (int decay = 0; decay < 2; decay++) {
@@ -270,8 +277,8 @@ fine__optimizer_restored(fine_optimizer *optimizer, int64_t n_steps)
         for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++) {
             const fine__real *moment = optimizer->moment[m] + offset_of(params, param);
 
-            if (count_bad(moment, param->tensor.count,
-                          (fine__real)optimizer->rule->max_moment[m]) > 0)
+            if (count_bad(moment, param->tensor.count, (fine__real)optimizer->rule->max_moment[m]) >
+                0)
                 return fine__fail(FINE_EFORMAT, "the optimizer's state of '%s' is not finite",
                                   param->name);
             for (int64_t at = 0; param->tensor.rows != NULL && at < param->tensor.count; at++)

@@ -21,19 +21,19 @@ enum { FINE__MAX_MOMENTS = 2 };
 
 /* What a rule needs to know in one step, in the precision it is used in. */
 struct fine__step {
-    fine__real scale;               /* of the gradient: clipping */
-    fine__real decay;               /* adamw: factor of the weight; sgd: part of it added to the gradient */
-    fine__real rate;                /* adamw: bias-corrected step size */
-    fine__real keep[FINE__MAX_MOMENTS], take[FINE__MAX_MOMENTS];    /* of a moment, of what is new */
+    fine__real scale; /* of the gradient: clipping */
+    fine__real decay; /* adamw: factor of the weight; sgd: part of it added to the gradient */
+    fine__real rate;  /* adamw: bias-corrected step size */
+    fine__real keep[FINE__MAX_MOMENTS], take[FINE__MAX_MOMENTS]; /* of a moment, of what is new */
     fine__real epsilon, correction; /* adamw: root of the second bias correction */
     bool nesterov;
 };
 
 struct fine__rule {
     const char *name;
-    const char *moments[FINE__MAX_MOMENTS];     /* names in a checkpoint */
-    double max_gradient;                        /* the largest norm that keeps the state finite */
-    double max_moment[FINE__MAX_MOMENTS];       /* what no moment ever reaches then */
+    const char *moments[FINE__MAX_MOMENTS]; /* names in a checkpoint */
+    double max_gradient;                    /* the largest norm that keeps the state finite */
+    double max_moment[FINE__MAX_MOMENTS];   /* what no moment ever reaches then */
     int (*n_moments)(const fine_optimizer *optimizer);
     /* Fills in a step with number `number` (from 1); decays: whether weights decay. */
     void (*prepare)(const fine_optimizer *optimizer, int64_t number, double rate, bool decays,
@@ -51,15 +51,15 @@ struct fine_optimizer {
     fine_context *ctx;
     const struct fine__rule *rule;
     double learning_rate, head_learning_rate, weight_decay;
-    int32_t decay;                  /* FINE_DECAY_… */
-    double beta1, beta2, epsilon;   /* adamw */
-    double momentum, dampening;     /* sgd */
+    int32_t decay;                /* FINE_DECAY_… */
+    double beta1, beta2, epsilon; /* adamw */
+    double momentum, dampening;   /* sgd */
     bool nesterov;
     /* State: made at the first step, for one model and one set of trained parameters. */
     fine_model *model;
     uint64_t signature;
     fine__real *moment[FINE__MAX_MOMENTS];
-    int64_t n_steps;                /* done */
+    int64_t n_steps; /* done */
 };
 
 int fine__optimizer_new(fine_optimizer **out, fine_context *ctx, const fine_optimizer *settings);

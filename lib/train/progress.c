@@ -56,8 +56,7 @@ fill(fine_trainer *trainer, int32_t event)
     progress->n_steps = trainer->n_steps;
     progress->rows = trainer->rows;
     progress->seconds = fine__trainer_seconds(trainer);
-    progress->seconds_left = trainer->step_seconds *
-                             (double)(trainer->n_steps - trainer->step);
+    progress->seconds_left = trainer->step_seconds * (double)(trainer->n_steps - trainer->step);
     progress->metric_name = trainer->metric;
     progress->best_step = trainer->best_step;
     progress->event = event;
@@ -79,8 +78,8 @@ tell(fine_trainer *trainer, int32_t event)
     if (trainer->options.progress == NULL)
         return FINE_OK;
     atomic_store(&trainer->in_callback, true);
-    const int answer = trainer->options.progress(&trainer->progress,
-                                                 trainer->options.progress_user);
+    const int answer =
+        trainer->options.progress(&trainer->progress, trainer->options.progress_user);
 
     atomic_store(&trainer->in_callback, false);
     if (answer == 0 && !trainer->cancelled)

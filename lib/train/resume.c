@@ -20,8 +20,8 @@ enum { MAX_STATE_BYTES = 100000000 };
 
 /* Where each trained parameter is in a file: all are looked at before any is read. */
 static int
-find_all(const struct fine__weights *weights, const struct fine__params *params,
-         const char *prefix, int64_t *index)
+find_all(const struct fine__weights *weights, const struct fine__params *params, const char *prefix,
+         int64_t *index)
 {
     char name[1024];
     int64_t n_trained = 0;
@@ -39,8 +39,8 @@ find_all(const struct fine__weights *weights, const struct fine__params *params,
         const struct fine__weight *weight = fine__weights_at(weights, index[i]);
 
         if (weight->n_dims != tensor->n_dims || weight->type != FINE_F32 ||
-            memcmp(weight->shape, tensor->shape,
-                   (size_t)tensor->n_dims * sizeof *tensor->shape) != 0)
+            memcmp(weight->shape, tensor->shape, (size_t)tensor->n_dims * sizeof *tensor->shape) !=
+                0)
             return fine__fail(FINE_EFORMAT, "'%s' in the checkpoint has another shape", name);
     }
     return FINE_OK;
@@ -65,8 +65,7 @@ read_all(struct fine__source *source, const char *file, const struct fine__param
             continue;
         rc = fine__weights_read_floats(weights, index[i],
                                        block == NULL ? tensor->data
-                                                     : block + (tensor->grad -
-                                                                params->gradients));
+                                                     : block + (tensor->grad - params->gradients));
     }
     fine__weights_free(weights);
     fine__free(params->ctx, index);
@@ -118,7 +117,8 @@ same_run(const fine_trainer *trainer, const struct fine__json *root, const char 
         if (rc == FINE_OK && was != NULL)
             rc = fine__json_write(was, &b);
         if (rc == FINE_OK && strcmp(fine__buf_cstr(&a), fine__buf_cstr(&b)) != 0)
-            rc = fine__fail(FINE_EFORMAT, "'%s/%s' is of another run: %s was %s there and is %s "
+            rc = fine__fail(FINE_EFORMAT,
+                            "'%s/%s' is of another run: %s was %s there and is %s "
                             "now; start anew without resuming, or in another folder",
                             trainer->checkpoints, name, fine__json_key(at),
                             was != NULL ? fine__buf_cstr(&b) : "nothing", fine__buf_cstr(&a));
@@ -207,8 +207,7 @@ stand_at(fine_trainer *trainer, const struct place *place)
 /* ---- one checkpoint ---- */
 
 static int
-read_json(const fine_trainer *trainer, const struct fine__source *source,
-          struct fine__json **out)
+read_json(const fine_trainer *trainer, const struct fine__source *source, struct fine__json **out)
 {
     struct fine__buf text;
     int rc;
@@ -216,8 +215,8 @@ read_json(const fine_trainer *trainer, const struct fine__source *source,
     fine__buf_init(&text, trainer->ctx);
     rc = fine__source_read(source, "trainer.json", MAX_STATE_BYTES, &text);
     if (rc == FINE_OK)
-        rc = fine__json_parse(out, trainer->ctx, fine__buf_cstr(&text), text.length,
-                              "trainer.json");
+        rc =
+            fine__json_parse(out, trainer->ctx, fine__buf_cstr(&text), text.length, "trainer.json");
     fine__buf_free(&text);
     return rc;
 }
@@ -288,11 +287,9 @@ note_kept(fine_trainer *trainer, int64_t step)
     fine__state_name(step, name, sizeof name);
     (void)snprintf(file, sizeof file, "%s/trainer.json", name);
     path = fine__path_join(trainer->ctx, trainer->checkpoints, file);
-    if (path != NULL &&
-        fine__json_read(&root, trainer->ctx, path, MAX_STATE_BYTES) == FINE_OK)
-        trainer->kept[trainer->n_kept++] = (struct fine__kept){
-            step, fine__json_int(fine__json_get(root, "best_step"), -1)
-        };
+    if (path != NULL && fine__json_read(&root, trainer->ctx, path, MAX_STATE_BYTES) == FINE_OK)
+        trainer->kept[trainer->n_kept++] =
+            (struct fine__kept){ step, fine__json_int(fine__json_get(root, "best_step"), -1) };
     fine__json_free(root);
     fine__free(trainer->ctx, path);
 }
@@ -310,8 +307,10 @@ fine__state_resume(fine_trainer *trainer)
         rc = try_one(trainer, steps[at], &is_foreign);
         if ((rc != FINE_EFORMAT && rc != FINE_EIO) || is_foreign)
             break;
-        fine__log(trainer->ctx, FINE_LOG_WARNING, "checkpoint of step %lld is damaged, the one "
-                  "before is tried: %s", (long long)steps[at], fine_error_message());
+        fine__log(trainer->ctx, FINE_LOG_WARNING,
+                  "checkpoint of step %lld is damaged, the one "
+                  "before is tried: %s",
+                  (long long)steps[at], fine_error_message());
     }
     if (rc == FINE_OK && at >= 0) {
         for (int64_t i = at > 2 ? at - 2 : 0; i <= at; i++)

@@ -24,11 +24,13 @@ fine__schedule_new(fine_schedule **out, fine_context *ctx, const char *type, dou
     while (kind < FINE__COUNT(types) && strcmp(type, types[kind]) != 0)
         kind++;
     if (kind == FINE__COUNT(types))
-        return fine__fail(FINE_EINVAL, "unknown schedule '%s': constant, linear and cosine are "
-                          "there", type);
+        return fine__fail(FINE_EINVAL,
+                          "unknown schedule '%s': constant, linear and cosine are "
+                          "there",
+                          type);
     if (!(warmup >= 0 && warmup <= 1e15) || (warmup >= 1 && warmup != floor(warmup)))
         return fine__fail(FINE_EINVAL, "warmup: a share of all steps from 0 to below 1, or a whole "
-                          "number of steps");
+                                       "number of steps");
     if (!(cycles >= 0 && cycles <= 1e6))
         return fine__fail(FINE_EINVAL, "cycles: a number from 0 to 1000000; half a cosine is 0.5");
     fine_schedule *schedule = fine__alloc(ctx, sizeof *schedule);

@@ -21,7 +21,7 @@ int fine__schedule_new(fine_schedule **out, fine_context *ctx, const char *type,
                        double cycles);
 fine_schedule *fine__schedule_ref(fine_schedule *schedule);
 void fine__schedule_unref(fine_schedule *schedule);
-const char *fine__schedule_type(const fine_schedule *schedule);     /* NULL: "constant" */
+const char *fine__schedule_type(const fine_schedule *schedule); /* NULL: "constant" */
 double fine__schedule_factor(const fine_schedule *schedule, int64_t step, int64_t n_steps);
 
 #endif

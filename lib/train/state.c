@@ -99,8 +99,10 @@ fine__state_settings(const fine_trainer *trainer, struct fine__buf *out)
     FINE__TRY(fine__examples_fingerprint(&trainer->train, data));
     if (trainer->has_validation)
         FINE__TRY(fine__examples_fingerprint(&trainer->validation, validation));
-    fine__buf_printf(out, "{\"model\":\"%s\",\"training_data\":\"%s\","
-                     "\"validation_data\":\"%s\"", model, data, validation);
+    fine__buf_printf(out,
+                     "{\"model\":\"%s\",\"training_data\":\"%s\","
+                     "\"validation_data\":\"%s\"",
+                     model, data, validation);
     text_setting(out, "freeze", trainer->model->freeze_spec);
     integer_setting(out, "steps", trainer->n_steps);
     integer_setting(out, "batch_size", trainer->batches.batch_size);
@@ -161,7 +163,8 @@ count_trained(const struct fine__params *params)
 static struct fine__weight_out
 entry(const struct fine__param *param, const char *name, const fine__real *data)
 {
-    return (struct fine__weight_out){ .name = name, .shape = param->tensor.shape,
+    return (struct fine__weight_out){ .name = name,
+                                      .shape = param->tensor.shape,
                                       .n_dims = param->tensor.n_dims,
                                       .type = sizeof *data == 4 ? FINE_F32 : FINE_F64,
                                       .data = data };
@@ -172,16 +175,16 @@ fine__state_add_weights(struct fine__checkpoint_writer *writer, const fine_model
 {
     const struct fine__params *params = &model->params;
     const int64_t n_trained = count_trained(params);
-    struct fine__weight_out *entries = fine__alloc_array(model->ctx, (size_t)n_trained,
-                                                         sizeof *entries);
+    struct fine__weight_out *entries =
+        fine__alloc_array(model->ctx, (size_t)n_trained, sizeof *entries);
     int64_t n = 0;
 
     if (entries == NULL)
         return FINE_ENOMEM;
     for (int64_t i = 0; i < params->count; i++)
         if (params->list[i].tensor.grad != NULL)
-            entries[n++] = entry(&params->list[i], params->list[i].name,
-                                 params->list[i].tensor.data);
+            entries[n++] =
+                entry(&params->list[i], params->list[i].name, params->list[i].tensor.data);
     const int rc = fine__checkpoint_add_tensors(writer, "model.safetensors", entries, n);
 
     fine__free(model->ctx, entries);
@@ -219,8 +222,8 @@ add_moments(struct fine__checkpoint_writer *writer, const fine_optimizer *optimi
 
             if (tensor->grad == NULL)
                 continue;
-            entries[n++] = entry(&params->list[i], name, optimizer->moment[m] +
-                                 (tensor->grad - params->gradients));
+            entries[n++] = entry(&params->list[i], name,
+                                 optimizer->moment[m] + (tensor->grad - params->gradients));
             name += strlen(name) + 1;
         }
     if (rc == FINE_OK)
@@ -364,7 +367,7 @@ fine__state_prune(fine_trainer *trainer)
             rc = fine__checkpoint_remove(trainer->ctx, trainer->checkpoints, name);
         }
         fine__free(trainer->ctx, numbers);
-        if (rc < 0)     /* only space is lost */
+        if (rc < 0) /* only space is lost */
             fine__log(trainer->ctx, FINE_LOG_WARNING, "old checkpoints stay in '%s': %s",
                       trainer->checkpoints, fine_error_message());
     }

@@ -23,12 +23,12 @@ enter(fine_trainer *trainer)
 {
     if (trainer->pid != getpid())
         return fine__fail(FINE_EFORK, "this trainer belongs to the process that made it: make a "
-                          "new one in the child");
+                                      "new one in the child");
     if (!atomic_exchange(&trainer->busy, true))
         return FINE_OK;
     if (atomic_load(&trainer->in_callback))
         return fine__fail(FINE_ESTATE, "the trainer is at work: its callback can't call it, only "
-                          "return non-zero to stop it");
+                                       "return non-zero to stop it");
     return fine__fail(FINE_EBUSY, "the trainer is at work in another thread");
 }
 
@@ -46,8 +46,8 @@ copy_options(fine_trainer *trainer, const struct fine_trainer_options *options)
 {
     trainer->options = *options;
     trainer->options.validation = NULL;
-    trainer->metric = fine__strdup(trainer->ctx,
-                                   options->metric != NULL ? options->metric : "loss");
+    trainer->metric =
+        fine__strdup(trainer->ctx, options->metric != NULL ? options->metric : "loss");
     if (trainer->metric == NULL)
         return FINE_ENOMEM;
     trainer->options.metric = trainer->metric;
@@ -94,7 +94,7 @@ take_model(fine_trainer *trainer, fine_model *model)
     trainer->model = fine__model_ref(model);
     if (atomic_load(&model->sessions) > 0)
         return fine__fail(FINE_ESTATE, "sessions read this model's weights: free them before "
-                          "training");
+                                       "training");
     return FINE_OK;
 }
 
@@ -108,8 +108,8 @@ take_data(fine_trainer *trainer, fine_dataset *dataset, fine_dataset *validation
     FINE__TRY(fine__examples_encode(&trainer->train, trainer->model, dataset, "training data"));
     if (validation == NULL)
         return FINE_OK;
-    FINE__TRY(fine__examples_encode(&trainer->validation, trainer->model, validation,
-                                    "validation data"));
+    FINE__TRY(
+        fine__examples_encode(&trainer->validation, trainer->model, validation, "validation data"));
     trainer->has_validation = true;
     return fine__dataset_overlap(&n_shared, dataset, validation);
 }
@@ -127,8 +127,8 @@ take_memory(fine_trainer *trainer)
     FINE__TRY(fine__buf_reserve(&trainer->line, 1024));
     if (trainer->has_validation) {
         FINE__TRY(fine__metrics_for(&trainer->metrics, trainer->model));
-        trainer->scratch = fine__alloc(trainer->ctx,
-                                       (FINE__EVALUATE_IDS + 1) * sizeof *trainer->scratch);
+        trainer->scratch =
+            fine__alloc(trainer->ctx, (FINE__EVALUATE_IDS + 1) * sizeof *trainer->scratch);
         if (trainer->scratch == NULL)
             return FINE_ENOMEM;
     }
@@ -193,8 +193,11 @@ fine__trainer_new(fine_trainer **out, fine_model *model, fine_dataset *dataset,
 
     if (trainer == NULL)
         return FINE_ENOMEM;
-    *trainer = (fine_trainer){ .ctx = fine__context_ref(model->ctx), .lock = -1,
-                               .last_evaluated = -1, .best_step = -1, .pid = getpid() };
+    *trainer = (fine_trainer){ .ctx = fine__context_ref(model->ctx),
+                               .lock = -1,
+                               .last_evaluated = -1,
+                               .best_step = -1,
+                               .pid = getpid() };
     atomic_init(&trainer->busy, false);
     atomic_init(&trainer->in_callback, false);
     fine__buf_init(&trainer->history, trainer->ctx);
@@ -259,7 +262,8 @@ explain(const fine_trainer *trainer, int64_t batch)
 
         for (int64_t j = 0; j < tensor->count; j++)
             if (!isfinite(tensor->data[j])) {
-                (void)fine__fail(FINE_ENUMERIC, "the loss is not finite, since the weight '%s' "
+                (void)fine__fail(FINE_ENUMERIC,
+                                 "the loss is not finite, since the weight '%s' "
                                  "holds a number that is not: the model's file is damaged",
                                  params->list[i].name);
                 i = params->count - 1;
@@ -280,12 +284,12 @@ take_gradients(fine_trainer *trainer, const struct fine__step_plan *plan, double
     for (int64_t i = 0; i < plan->n_batches; i++) {
         const int64_t index = plan->first + i;
         const struct fine__batch batch = fine__batches_pack(&trainer->batches, plan->epoch, index);
-        struct fine__run run = {
-            .batch = &batch, .train = true, .backward = true,
-            .loss_weight = 1 / (double)plan->n_rows,
-            .dropout_key = fine__rng_key(trainer->options.seed, FINE__RNG_DROPOUT, trainer->step,
-                                         i)
-        };
+        struct fine__run run = { .batch = &batch,
+                                 .train = true,
+                                 .backward = true,
+                                 .loss_weight = 1 / (double)plan->n_rows,
+                                 .dropout_key = fine__rng_key(
+                                     trainer->options.seed, FINE__RNG_DROPOUT, trainer->step, i) };
         const int rc = fine__runner_run(trainer->runner, &run);
 
         if (rc == FINE_ENUMERIC)
@@ -309,11 +313,10 @@ take_step(fine_trainer *trainer, const struct fine__step_plan *plan)
     norm = fine__params_gradient_norm(&trainer->model->params);
     if (clip > 0 && clip / (norm + 1e-6) < 1)
         scale = clip / (norm + 1e-6);
-    const double factor = fine__schedule_factor(trainer->schedule, trainer->step,
-                                                trainer->n_steps);
+    const double factor = fine__schedule_factor(trainer->schedule, trainer->step, trainer->n_steps);
     const double rate = optimizer->learning_rate * factor;
-    const double head_rate = optimizer->head_learning_rate > 0
-                                 ? optimizer->head_learning_rate * factor : rate;
+    const double head_rate =
+        optimizer->head_learning_rate > 0 ? optimizer->head_learning_rate * factor : rate;
     const int rc = fine__optimizer_apply(optimizer, rate, head_rate, scale, norm);
 
     if (rc == FINE_ENUMERIC)
@@ -345,7 +348,7 @@ still_training(const fine_trainer *trainer)
     if (!trainer->restored)
         return FINE_OK;
     return fine__fail(FINE_ESTATE, "the best weights were put back: this run is over, make a new "
-                      "trainer to train on");
+                                   "trainer to train on");
 }
 
 int
@@ -368,8 +371,7 @@ fine__trainer_step(fine_trainer *trainer)
     rc = take_step(trainer, &plan);
     fine__numeric_leave(&saved);
     if (rc == FINE_OK)
-        rc = fine__trainer_tell_step(trainer, fine__trainer_seconds(trainer) - before,
-                                     plan.n_rows);
+        rc = fine__trainer_tell_step(trainer, fine__trainer_seconds(trainer) - before, plan.n_rows);
     return leave(trainer, rc < 0 ? rc : 1);
 }
 
@@ -379,8 +381,7 @@ static bool
 evaluation_is_due(const fine_trainer *trainer)
 {
     const struct fine_trainer_options *options = &trainer->options;
-    const double every = options->evaluate_every_epochs *
-                         (double)trainer->batches.steps_per_epoch;
+    const double every = options->evaluate_every_epochs * (double)trainer->batches.steps_per_epoch;
     const double step = (double)trainer->step;
 
     if (!trainer->has_validation || trainer->step == 0 ||
@@ -428,7 +429,7 @@ remember(fine_trainer *trainer)
     fine__buf_byte(history, '}');
     if (fine__buf_status(history) == FINE_OK)
         return FINE_OK;
-    history->failed = false;        /* what was there before is still whole */
+    history->failed = false; /* what was there before is still whole */
     history->length = length;
     if (history->data != NULL)
         history->data[length] = '\0';
@@ -470,7 +471,7 @@ evaluate(fine_trainer *trainer, double *value_out, struct fine__buf *full)
         FINE__TRY(fine__buf_status(full));
     }
     if (trainer->last_evaluated == trainer->step || trainer->restored)
-        return trainer->best_step == trainer->step;     /* asked again: nothing new */
+        return trainer->best_step == trainer->step; /* asked again: nothing new */
     const size_t length = trainer->history.length;
 
     FINE__TRY(remember(trainer));
@@ -498,7 +499,7 @@ fine__trainer_evaluate(fine_trainer *trainer, fine_report **out)
     FINE__TRY(enter(trainer));
     if (!trainer->has_validation)
         return leave(trainer, fine__fail(FINE_ESTATE, "this trainer has no validation data: give "
-                                         "some in its options"));
+                                                      "some in its options"));
     trainer->cancelled = false;
     fine__buf_init(&full, trainer->ctx);
     fine__numeric_enter(&saved);
@@ -587,7 +588,7 @@ fine__trainer_finish(fine_trainer *trainer, fine_report **out)
     }
     if (rc == FINE_OK) {
         rc = fine__trainer_tell_done(trainer);
-        if (rc == FINE_ECANCELLED)      /* there is nothing left to stop */
+        if (rc == FINE_ECANCELLED) /* there is nothing left to stop */
             rc = FINE_OK;
     }
     if (rc == FINE_OK && out != NULL)

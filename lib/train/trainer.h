@@ -26,33 +26,33 @@ struct fine_trainer {
     fine_context *ctx;
     fine_model *model;
     fine_optimizer *optimizer;
-    fine_schedule *schedule;            /* or NULL */
+    fine_schedule *schedule;             /* or NULL */
     struct fine_trainer_options options; /* its strings are ours, its datasets aren't held here */
     struct fine__examples train, validation;
     bool has_validation;
     struct fine__batches batches;
     struct fine__runner *runner;
-    struct fine__metrics *metrics;      /* of the validation data */
-    int64_t *scratch;                   /* for evaluate.c */
+    struct fine__metrics *metrics; /* of the validation data */
+    int64_t *scratch;              /* for evaluate.c */
     char *metric, *folder, *checkpoints;
-    int lock;                           /* descriptor; -1: none */
+    int lock; /* descriptor; -1: none */
 
-    int64_t step, n_steps, rows;        /* done */
-    double seconds_before, started;     /* of earlier runs; the clock when this one began */
-    double step_seconds;                /* smoothed */
-    int64_t last_evaluated, best_step;  /* -1: never, none */
-    int64_t n_worse;                    /* evaluations since the best */
+    int64_t step, n_steps, rows;       /* done */
+    double seconds_before, started;    /* of earlier runs; the clock when this one began */
+    double step_seconds;               /* smoothed */
+    int64_t last_evaluated, best_step; /* -1: never, none */
+    int64_t n_worse;                   /* evaluations since the best */
     double best_value;
-    fine__real *best_weights;           /* without a folder; laid out like the gradients */
-    struct fine__buf history;           /* a JSON array's inside */
+    fine__real *best_weights; /* without a folder; laid out like the gradients */
+    struct fine__buf history; /* a JSON array's inside */
     struct fine__kept kept[FINE__KEPT_CHECKPOINTS];
     int n_kept;
-    bool dirty;                         /* something has happened since the last checkpoint */
-    bool cancelled;                     /* the callback said so */
-    bool restored;                      /* the weights are the best ones, not the last */
+    bool dirty;     /* something has happened since the last checkpoint */
+    bool cancelled; /* the callback said so */
+    bool restored;  /* the weights are the best ones, not the last */
 
     struct fine_progress progress;
-    struct fine__buf line;              /* progress.json */
+    struct fine__buf line; /* progress.json */
     pid_t pid;
     atomic_bool busy, in_callback;
 };
@@ -72,7 +72,7 @@ int fine__trainer_due(const fine_trainer *trainer);
 /* progress.c: fills in progress, writes the event's line, asks the callback. 0, or
  * FINE_ECANCELLED. */
 double fine__trainer_seconds(const fine_trainer *trainer);
-void fine__trainer_tell_nothing(fine_trainer *trainer);     /* progress before the first event */
+void fine__trainer_tell_nothing(fine_trainer *trainer); /* progress before the first event */
 int fine__trainer_tell_step(fine_trainer *trainer, double seconds, int64_t rows);
 int fine__trainer_tell_evaluation(fine_trainer *trainer, double value, bool is_best);
 int fine__trainer_tell_checkpoint(fine_trainer *trainer, const char *path);

@@ -51,8 +51,9 @@ fake_model(fine_context *ctx, enum fine__task task)
     const int64_t table[2] = { FAKE_SPECIAL + FAKE_WORDS, FAKE_WIDTH };
     const int64_t matrix[2] = { n_out, FAKE_WIDTH }, bias[1] = { n_out };
     const struct fine__param words = { .is_embedding = true, .padding_row = 0, .init_std = 0.5 };
-    const struct fine__param head = { .is_head = true, .stage = 1, .padding_row = -1,
-                                      .init_std = 0.5 };
+    const struct fine__param head = {
+        .is_head = true, .stage = 1, .padding_row = -1, .init_std = 0.5
+    };
 
     ck_assert_ptr_nonnull(model);
     atomic_init(&model->references, 1);
@@ -153,9 +154,8 @@ fake_mean(const fine_model *model, const struct fine__run *run, int64_t seq, fin
 }
 
 static inline void
-fake_backward(fine_model *model, const struct fine__run *run, int64_t seq,
-              const fine__real *mean, const fine__real *mask, const double *d_logits,
-              int64_t n_out)
+fake_backward(fine_model *model, const struct fine__run *run, int64_t seq, const fine__real *mean,
+              const fine__real *mask, const double *d_logits, int64_t n_out)
 {
     const struct fine__batch *batch = run->batch;
     const int64_t from = batch->offsets[seq], to = batch->offsets[seq + 1];
@@ -179,8 +179,7 @@ fake_backward(fine_model *model, const struct fine__run *run, int64_t seq,
                 memset(row, 0, FAKE_WIDTH * sizeof *row);
             words->rows->used[id] = 1;
             for (int j = 0; j < FAKE_WIDTH; j++)
-                row[j] += d * mask[j] * matrix->data[k * FAKE_WIDTH + j] /
-                          (fine__real)(to - from);
+                row[j] += d * mask[j] * matrix->data[k * FAKE_WIDTH + j] / (fine__real)(to - from);
         }
     }
 }
@@ -250,8 +249,7 @@ fake_rows(fine_context *ctx, enum fine__task task, int n, int seed)
         int64_t first = 0;
 
         for (int64_t j = 0; j < n_words; j++) {
-            const int64_t word = fine__rng_below(key, (uint64_t)(100 * i + j + 1),
-                                                 FAKE_WORDS - 4);
+            const int64_t word = fine__rng_below(key, (uint64_t)(100 * i + j + 1), FAKE_WORDS - 4);
 
             first = j == 0 ? word : first;
             (void)sprintf(text + strlen(text), "w%d ", (int)word);
@@ -259,7 +257,8 @@ fake_rows(fine_context *ctx, enum fine__task task, int n, int seed)
         (void)sprintf(value, "%d.5", (int)(first % 3));
         ck_assert_int_eq(fine_dataset_add(dataset, text, NULL,
                                           task == FINE__REGRESS ? value : names[first % 3],
-                                          i % 2 ? "odd" : "even"), 0);
+                                          i % 2 ? "odd" : "even"),
+                         0);
     }
     return dataset;
 }

@@ -46,8 +46,8 @@ START_TEST(every_row_once_an_epoch)
                 const int64_t length = examples.offsets[row + 1] - examples.offsets[row];
 
                 ck_assert_int_eq(batch.offsets[j + 1] - batch.offsets[j], length);
-                ck_assert_mem_eq(batch.ids + batch.offsets[j],
-                                 examples.ids + examples.offsets[row], (size_t)length * 4);
+                ck_assert_mem_eq(batch.ids + batch.offsets[j], examples.ids + examples.offsets[row],
+                                 (size_t)length * 4);
                 ck_assert_int_eq(batch.labels[j], examples.labels[row]);
                 seen[row]++;
             }
@@ -90,7 +90,7 @@ START_TEST(plans_steps)
     ck_assert_int_eq(plan.first, 0);
     ck_assert_int_eq(plan.n_batches, 4);
     ck_assert_int_eq(plan.n_rows, 32);
-    plan = fine__batches_plan(&batches, 7);         /* the last of the second epoch */
+    plan = fine__batches_plan(&batches, 7); /* the last of the second epoch */
     ck_assert_int_eq(plan.epoch, 1);
     ck_assert_int_eq(plan.first, 12);
     ck_assert_int_eq(plan.n_batches, 1);

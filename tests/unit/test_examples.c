@@ -63,7 +63,7 @@ START_TEST(encodes_in_order)
     ck_assert_mem_eq(examples.ids, ids, sizeof ids);
     ck_assert_ptr_null(examples.types);
     ck_assert_int_eq(examples.longest, 4);
-    ck_assert_int_eq(examples.labels[0], 2);    /* the model's order, not the data's */
+    ck_assert_int_eq(examples.labels[0], 2); /* the model's order, not the data's */
     ck_assert_int_eq(examples.labels[1], 0);
     ck_assert_int_eq(examples.labels[2], 1);
     fine__examples_free(&examples);

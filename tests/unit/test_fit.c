@@ -106,8 +106,8 @@ static void
 start(struct job *job)
 {
     ck_assert_msg(fine_trainer_new(&job->trainer, job->model, job->train, job->optimizer,
-                                   job->schedule, &job->options) == 0, "%s",
-                  fine_error_message());
+                                   job->schedule, &job->options) == 0,
+                  "%s", fine_error_message());
 }
 
 static void
@@ -180,8 +180,7 @@ compare(int round, const char *freeze)
             job.options.progress = part == 0 ? stop_at : NULL;
             job.options.progress_user = &stop;
             start(&job);
-            ck_assert_int_eq(fine_trainer_fit(job.trainer, NULL),
-                             part == 0 ? FINE_ECANCELLED : 0);
+            ck_assert_int_eq(fine_trainer_fit(job.trainer, NULL), part == 0 ? FINE_ECANCELLED : 0);
             if (part == 1) {
                 (void)values_of(job.model, now);
                 ck_assert_mem_eq(expected, now, (size_t)n * sizeof *now);
@@ -228,7 +227,7 @@ START_TEST(steps_allocate_nothing)
 
     begin(&job, 2);
     fine_dataset_free(job.train);
-    job.train = rows(job.ctx, 64, 0, 9);        /* of one length, so that batches are of one size */
+    job.train = rows(job.ctx, 64, 0, 9); /* of one length, so that batches are of one size */
     job.options.validation = NULL;
     start(&job);
     ck_assert_int_eq(fine_trainer_step(job.trainer), 1);

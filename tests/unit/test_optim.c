@@ -22,22 +22,76 @@ struct expected {
 };
 
 static const struct expected table[] = {
-    { "adamw", false, 0.02, 0.05, 0.9, 0.999, 1e-8, 0, 0, false,
+    { "adamw",
+      false,
+      0.02,
+      0.05,
+      0.9,
+      0.999,
+      1e-8,
+      0,
+      0,
+      false,
       { 0.46727776527404785F, -1.223488211631775F, 1.9654148817062378F, 0.023023420944809914F,
         -0.02677052840590477F, 3.5095505714416504F } },
-    { "adamw, other betas", false, 0.1, 0, 0.5, 0.9, 1e-6, 0, 0, false,
+    { "adamw, other betas",
+      false,
+      0.1,
+      0,
+      0.5,
+      0.9,
+      1e-6,
+      0,
+      0,
+      false,
       { 0.3847164809703827F, -1.1925570964813232F, 1.910956859588623F, 0.06672775745391846F,
         -0.08487311750650406F, 3.5698633193969727F } },
-    { "sgd", true, 0.1, 0, 0, 0, 0, 0, 0, false,
+    { "sgd",
+      true,
+      0.1,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      false,
       { 0.49400001764297485F, -1.25600004196167F, 1.9940000772476196F, -0.00599999725818634F,
         -0.006999996956437826F, 3.49399995803833F } },
-    { "sgd, decay", true, 0.1, 0.05, 0, 0, 0, 0, 0, false,
+    { "sgd, decay",
+      true,
+      0.1,
+      0.05,
+      0,
+      0,
+      0,
+      0,
+      0,
+      false,
       { 0.48419424891471863F, -1.2313659191131592F, 1.9546175003051758F, -0.00637802854180336F,
         -0.006462665740400553F, 3.4239463806152344F } },
-    { "sgd, momentum", true, 0.1, 0.01, 0, 0, 0, 0.9, 0.1, false,
+    { "sgd, momentum",
+      true,
+      0.1,
+      0.01,
+      0,
+      0,
+      0,
+      0.9,
+      0.1,
+      false,
       { 0.46916624903678894F, -1.211876392364502F, 1.9203693866729736F, 0.0636114850640297F,
         -0.09975306689739227F, 3.57002854347229F } },
-    { "sgd, nesterov", true, 0.1, 0.01, 0, 0, 0, 0.9, 0, true,
+    { "sgd, nesterov",
+      true,
+      0.1,
+      0.01,
+      0,
+      0,
+      0,
+      0.9,
+      0,
+      true,
       { 0.4648796319961548F, -1.2203562259674072F, 1.9176669120788574F, 0.043554432690143585F,
         -0.0881492868065834F, 3.5302181243896484F } },
 };
@@ -82,7 +136,8 @@ bare_model(int n_params, const struct fine__param *like, const int64_t (*shapes)
     fine__params_init(&model->params, ctx);
     for (int i = 0; i < n_params; i++)
         ck_assert_int_eq(fine__params_add(&model->params, &like[i], shapes[i][1] > 0 ? 2 : 1,
-                                          shapes[i], "p%d", i), i);
+                                          shapes[i], "p%d", i),
+                         i);
     ck_assert_int_eq(fine__params_allocate(&model->params), 0);
     return model;
 }
@@ -136,14 +191,25 @@ static const struct expected golden[] = {
     { .name = "sgd", .sgd = true, .rate = 0.1 },
     { .name = "sgd-wd", .sgd = true, .rate = 0.1, .decay = 0.05 },
     { .name = "sgd-momentum", .sgd = true, .rate = 0.05, .momentum = 0.9 },
-    { .name = "sgd-momentum-dampening-wd", .sgd = true, .rate = 0.05, .momentum = 0.9,
-      .dampening = 0.1, .decay = 0.01 },
-    { .name = "sgd-nesterov-wd", .sgd = true, .rate = 0.05, .momentum = 0.9, .nesterov = true,
+    { .name = "sgd-momentum-dampening-wd",
+      .sgd = true,
+      .rate = 0.05,
+      .momentum = 0.9,
+      .dampening = 0.1,
+      .decay = 0.01 },
+    { .name = "sgd-nesterov-wd",
+      .sgd = true,
+      .rate = 0.05,
+      .momentum = 0.9,
+      .nesterov = true,
       .decay = 0.01 },
     { .name = "adam", .rate = 0.02, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 },
-    { .name = "adamw", .rate = 0.02, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
-      .decay = 0.05 },
-    { .name = "adamw-betas-eps", .rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6,
+    { .name = "adamw", .rate = 0.02, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .decay = 0.05 },
+    { .name = "adamw-betas-eps",
+      .rate = 0.02,
+      .beta1 = 0.8,
+      .beta2 = 0.95,
+      .epsilon = 1e-6,
       .decay = 0.01 },
 };
 
@@ -152,7 +218,8 @@ check_golden(const struct expected *e, const char *path)
 {
     static const int64_t shapes[3][2] = { { 5, 4 }, { 5, 0 }, { 3, 5 } };
     static const char *const names[3] = { "w", "b", "v" };
-    struct fine__param like[3] = { { .padding_row = -1 }, { .padding_row = -1 },
+    struct fine__param like[3] = { { .padding_row = -1 },
+                                   { .padding_row = -1 },
                                    { .padding_row = -1 } };
     struct fine__weights *file;
     fine_model *model = bare_model(3, like, shapes);
@@ -241,7 +308,8 @@ compare_rows(const struct expected *e, int n_threads)
     }
     for (int64_t row = 0; row < 700; row++)
         ck_assert_msg(memcmp(rows->data + row * 33, dense->data + row * 33, 33 * 4) == 0 ||
-                      row / 16384 > 0, "%s: row %lld differs", e->name, (long long)row);
+                          row / 16384 > 0,
+                      "%s: row %lld differs", e->name, (long long)row);
     for (int64_t row = 600; row < 700; row++)
         ck_assert(!rows->rows->seen[row] || e->sgd);
     fine__model_unref(model);
@@ -274,7 +342,7 @@ START_TEST(untouched_rows_only_decay)
         ck_assert_int_eq(fine_optimizer_step(optimizer, model, 0.02), 0);
         expected *= (float)(1 - 0.02 * 0.05);
     }
-    for (int i = 0; i < 12; i++)        /* the padding row too */
+    for (int i = 0; i < 12; i++) /* the padding row too */
         ck_assert_float_eq(tensor->data[i], expected);
     fine__model_unref(model);
     fine_optimizer_free(optimizer);
@@ -375,10 +443,9 @@ START_TEST(refuses_what_is_not_finite)
                 for (int p = 0; p < 3; p++)
                     for (int b = 0; b < 3; b++)
                         for (int64_t end = 0; end < 2; end++) {
-                            const int64_t live = p == 0 ? 30 * FAKE_WIDTH
-                                                        : params->list[p].tensor.count;
-                            float *place = place_of(model, optimizer, kind, p,
-                                                    end * (live - 1));
+                            const int64_t live =
+                                p == 0 ? 30 * FAKE_WIDTH : params->list[p].tensor.count;
+                            float *place = place_of(model, optimizer, kind, p, end * (live - 1));
                             const float kept = *place;
                             float before[2000], after[2000];
 
@@ -388,8 +455,8 @@ START_TEST(refuses_what_is_not_finite)
                             memcpy(before + 1500, params->list[1].tensor.data, 63 * 4);
                             ck_assert_int_eq(fine_optimizer_step(optimizer, model, 0.01),
                                              FINE_ENUMERIC);
-                            ck_assert_ptr_nonnull(strstr(fine_error_message(),
-                                                         params->list[p].name));
+                            ck_assert_ptr_nonnull(
+                                strstr(fine_error_message(), params->list[p].name));
                             ck_assert_ptr_nonnull(strstr(fine_error_message(), kinds[kind]));
                             memcpy(after, params->list[0].tensor.data,
                                    (size_t)params->list[0].tensor.count * sizeof *after);
@@ -416,8 +483,13 @@ START_TEST(stays_finite_at_the_limits)
 
     ctx = new_context(1);
     for (int sgd = 0; sgd < 2; sgd++) {
-        const struct expected wild = { .sgd = sgd, .rate = 1000, .decay = 1000, .beta1 = 0.9,
-                                       .beta2 = 0.999, .epsilon = 1e-16, .momentum = 0.9 };
+        const struct expected wild = { .sgd = sgd,
+                                       .rate = 1000,
+                                       .decay = 1000,
+                                       .beta1 = 0.9,
+                                       .beta2 = 0.999,
+                                       .epsilon = 1e-16,
+                                       .momentum = 0.9 };
         fine_model *model = bare_model(1, &like, shapes);
         fine_optimizer *optimizer = make(&wild, FINE_DECAY_ALL);
         struct fine__tensor *tensor = &model->params.list[0].tensor;
@@ -432,7 +504,7 @@ START_TEST(stays_finite_at_the_limits)
             for (int i = 0; i < 3; i++)
                 ck_assert(isfinite(tensor->data[i]));
         }
-        ck_assert_int_eq(rc, FINE_ENUMERIC);    /* said before a float overflows */
+        ck_assert_int_eq(rc, FINE_ENUMERIC); /* said before a float overflows */
         fine__model_unref(model);
         fine_optimizer_free(optimizer);
     }
@@ -451,7 +523,7 @@ START_TEST(belongs_to_one_model)
 
     ck_assert_int_eq(fine_optimizer_new_adamw(&optimizer, ctx, NULL), 0);
     ck_assert_double_eq(fine_optimizer_learning_rate(optimizer), 5e-5);
-    ck_assert_int_eq(fine_optimizer_step(optimizer, model, 0.1), FINE_ESTATE);  /* no gradients */
+    ck_assert_int_eq(fine_optimizer_step(optimizer, model, 0.1), FINE_ESTATE); /* no gradients */
     ck_assert_int_eq(fine__params_make_gradients(&model->params), 0);
     ck_assert_int_eq(fine__params_make_gradients(&other->params), 0);
     ck_assert_int_eq(fine_optimizer_step(optimizer, model, 0.1), 0);
@@ -469,7 +541,7 @@ START_TEST(belongs_to_one_model)
     ck_assert_int_eq(fine_optimizer_step(optimizer, model, 0.1), FINE_ESTATE);
     atomic_store(&model->sessions, 0);
     fine__model_unref(other);
-    fine__model_unref(model);           /* the optimizer keeps it */
+    fine__model_unref(model); /* the optimizer keeps it */
     ck_assert_int_eq(fine_optimizer_step(optimizer, model, 0.1), 0);
     fine_optimizer_free(optimizer);
     free_context(ctx);

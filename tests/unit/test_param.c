@@ -15,7 +15,8 @@ begin(int n_threads)
 {
     static const int64_t words[2] = { 1000, 48 }, matrix[2] = { 7, 13 }, bias[1] = { 13 };
     static const int64_t large[2] = { 300, 301 };
-    const struct fine__param embedding = { .is_embedding = true, .padding_row = 3,
+    const struct fine__param embedding = { .is_embedding = true,
+                                           .padding_row = 3,
                                            .init_std = 0.02 };
     const struct fine__param ones = { .stage = 2, .padding_row = -1, .init_std = -1 };
     const struct fine__param drawn = { .stage = 1, .padding_row = -1, .init_std = 1 };
@@ -159,7 +160,7 @@ START_TEST(makes_gradients_for_what_is_trained)
     const float *block = params.gradients;
 
     fill();
-    ck_assert_int_eq(fine__params_make_gradients(&params), 0);   /* zeroed, not made anew */
+    ck_assert_int_eq(fine__params_make_gradients(&params), 0); /* zeroed, not made anew */
     ck_assert_ptr_eq(params.gradients, block);
     ck_assert_double_eq(fine__params_gradient_norm(&params), 0);
     params.list[LARGE].tensor.wants_grad = true;
@@ -208,7 +209,7 @@ START_TEST(names_what_is_not_finite)
     begin(2);
     ck_assert_int_eq(fine__params_make_gradients(&params), 0);
     fill();
-    ck_assert_ptr_null(fine__params_not_finite(&params));   /* stale rows don't count */
+    ck_assert_ptr_null(fine__params_not_finite(&params)); /* stale rows don't count */
     for (int64_t p = 0; p < 4; p++) {
         static const float bad[] = { NAN, INFINITY, -INFINITY };
         float *place = &params.list[p].tensor.grad[params.list[p].tensor.count - 48];

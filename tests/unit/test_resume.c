@@ -193,7 +193,7 @@ START_TEST(stopped_and_resumed_again_and_again)
     ck_assert_int_eq(fake_start(&run), 0);
     finish(expected, report);
     fake_end(&run);
-    begin(1, true);         /* of a run that is over: the same end */
+    begin(1, true); /* of a run that is over: the same end */
     ck_assert_int_eq(fake_start(&run), 0);
     ck_assert_int_eq(fine_trainer_finished(run.trainer), 1);
     ck_assert_int_eq(fine_trainer_due(run.trainer), 0);
@@ -224,8 +224,7 @@ START_TEST(other_optimizers)
             run.options.progress = part == 1 ? stop : NULL;
             stop_after = 9;
             ck_assert_int_eq(fake_start(&run), 0);
-            ck_assert_int_eq(fine_trainer_fit(run.trainer, NULL),
-                             part == 1 ? FINE_ECANCELLED : 0);
+            ck_assert_int_eq(fine_trainer_fit(run.trainer, NULL), part == 1 ? FINE_ECANCELLED : 0);
             fake_weights(run.model, part == 0 ? expected : now);
             if (part == 0)
                 ck_assert_int_eq(fine__remove_tree(run.ctx, folder), 0);
@@ -265,7 +264,7 @@ START_TEST(keeps_three_and_their_best)
     for (int step = 1; step <= 8; step++) {
         ck_assert_int_eq(fine_trainer_step(run.trainer), 1);
         if (step == 3 || step == 6) {
-            run.trainer->best_value = 1e9;      /* anything is better */
+            run.trainer->best_value = 1e9; /* anything is better */
             ck_assert_int_eq(fine_trainer_evaluate(run.trainer, NULL), 1);
         }
         ck_assert_int_eq(fine_trainer_checkpoint(run.trainer), 0);
@@ -304,7 +303,7 @@ START_TEST(a_new_run_replaces_the_old)
     begin(1, false);
     ck_assert_int_eq(fake_start(&run), 0);
     ck_assert_int_eq(fine_trainer_step(run.trainer), 1);
-    ck_assert(there_is("step-000020"));             /* until there is something instead */
+    ck_assert(there_is("step-000020")); /* until there is something instead */
     ck_assert_int_eq(fine_trainer_step(run.trainer), 1);
     ck_assert_int_eq(fine_trainer_checkpoint(run.trainer), 0);
     ck_assert(!there_is("step-000020") && there_is("step-000002"));
@@ -389,7 +388,7 @@ START_TEST(refuses_another_run)
     run.model->params.list[0].tensor.wants_grad = false;
     must_refuse("model");
     begin(1, true);
-    run.options.checkpoint_every_steps = 1;         /* how often is nobody's business */
+    run.options.checkpoint_every_steps = 1; /* how often is nobody's business */
     ck_assert_int_eq(fake_start(&run), 0);
     ck_assert_int_eq(fine_trainer_progress(run.trainer)->step, 5);
     fake_end(&run);
@@ -607,7 +606,7 @@ START_TEST(a_checkpoint_that_fails_changes_nothing)
 
         if (rc == 0 && io_calls < io_fail_at)
             break;
-        ck_assert(rc == 0 || rc == FINE_EIO);   /* 0: only tidying up failed */
+        ck_assert(rc == 0 || rc == FINE_EIO); /* 0: only tidying up failed */
         ck_assert(there_is("step-000004"));
         n_failed += rc < 0;
     }

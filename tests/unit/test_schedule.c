@@ -39,16 +39,23 @@ START_TEST(agrees_with_transformers)
     static const double constant[] = { 10, 10, 10, 10, 10, 10, 10, 10, 10, 10 };
     static const double warm[] = { 0, 2.5, 5, 7.5, 10, 10, 10, 10, 10, 10 };
     static const double linear[] = { 0, 5, 10, 8.75, 7.5, 6.25, 5, 3.75, 2.5, 1.25 };
-    static const double cosine[] = { 0, 5, 10, 9.619397662556434, 8.535533905932738,
-                                     6.913417161825449, 5, 3.0865828381745515,
-                                     1.4644660940672627, 0.3806023374435663 };
+    static const double cosine[] = { 0,
+                                     5,
+                                     10,
+                                     9.619397662556434,
+                                     8.535533905932738,
+                                     6.913417161825449,
+                                     5,
+                                     3.0865828381745515,
+                                     1.4644660940672627,
+                                     0.3806023374435663 };
 
     ctx = new_context(1);
     check("constant", 0, 0.5, constant, 1e-12);
     check("constant", 4, 0.5, warm, 1e-12);
     check("linear", 2, 0.5, linear, 1e-12);
     check("linear", 0.2, 0.5, linear, 1e-12);
-    check("linear", 0.11, 0.5, linear, 1e-12);      /* a share is rounded up */
+    check("linear", 0.11, 0.5, linear, 1e-12); /* a share is rounded up */
     check("cosine", 2, 0.5, cosine, 1e-12);
     free_context(ctx);
 }
@@ -105,8 +112,7 @@ START_TEST(far_out)
     ck_assert_double_eq(fine_schedule_factor(linear, 11, 10), 0);
     ck_assert_double_eq(fine_schedule_factor(linear, 0, 0), 0);
     ck_assert_double_eq(fine_schedule_factor(cosine, 5, 3), 1);
-    ck_assert_double_eq_tol(fine_schedule_factor(linear, 4294967296, 8589934592),
-                            0.5 / 0.9, 1e-9);
+    ck_assert_double_eq_tol(fine_schedule_factor(linear, 4294967296, 8589934592), 0.5 / 0.9, 1e-9);
     ck_assert_double_eq(fine_schedule_factor(NULL, 7, 9), 1);
     fine_schedule_free(linear);
     fine_schedule_free(cosine);

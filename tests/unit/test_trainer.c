@@ -143,8 +143,11 @@ END_TEST
 
 START_TEST(counts_steps)
 {
-    static const struct { double epochs; int64_t batch, accumulate, expected; } cases[] = {
-        { 3, 8, 1, 21 }, { 0.5, 8, 1, 4 }, { 1.5, 8, 2, 6 }, { 0.001, 8, 1, 1 },
+    static const struct {
+        double epochs;
+        int64_t batch, accumulate, expected;
+    } cases[] = {
+        { 3, 8, 1, 21 }, { 0.5, 8, 1, 4 }, { 1.5, 8, 2, 6 },  { 0.001, 8, 1, 1 },
         { 2, 53, 1, 2 }, { 2, 100, 9, 2 }, { 1.1, 6, 1, 10 },
     };
 
@@ -270,8 +273,8 @@ START_TEST(restores_the_best)
         ck_assert_int_eq(fine_trainer_step(run.trainer), 1);
     ck_assert_int_eq(fine_trainer_evaluate(run.trainer, NULL), 1);
     fake_weights(run.model, best);
-    ck_assert_int_eq(fine_trainer_evaluate(run.trainer, NULL), 1);  /* nothing new, still the best */
-    ck_assert_int_eq(fine_trainer_restore_best(run.trainer), 0);    /* it is there already */
+    ck_assert_int_eq(fine_trainer_evaluate(run.trainer, NULL), 1); /* nothing new, still the best */
+    ck_assert_int_eq(fine_trainer_restore_best(run.trainer), 0);   /* it is there already */
     /* A later evaluation of spoilt weights isn't better. */
     ck_assert_int_eq(fine_trainer_step(run.trainer), 1);
     for (int i = 0; i < 60; i++)
@@ -343,20 +346,19 @@ START_TEST(tells_in_json)
             (void)member(json, "rows_per_second", FINE__JSON_REAL);
         } else if (strcmp(event, "evaluate") == 0) {
             n_evaluations++;
-            (void)member(member(json, "metrics", FINE__JSON_OBJECT), "accuracy",
-                         FINE__JSON_REAL);
+            (void)member(member(json, "metrics", FINE__JSON_OBJECT), "accuracy", FINE__JSON_REAL);
             (void)member(json, "best", FINE__JSON_BOOL);
         } else if (strcmp(event, "checkpoint") == 0) {
             n_checkpoints++;
-            ck_assert_ptr_nonnull(strstr(fine__json_string(member(json, "path",
-                                                                  FINE__JSON_STRING), NULL),
-                                         "step-0000"));
+            ck_assert_ptr_nonnull(strstr(
+                fine__json_string(member(json, "path", FINE__JSON_STRING), NULL), "step-0000"));
         } else {
             n_done++;
             ck_assert_str_eq(event, "done");
             (void)member(json, "best_step", FINE__JSON_INTEGER);
-            (void)member(member(member(json, "metrics", FINE__JSON_OBJECT), "validation",
-                                FINE__JSON_OBJECT), "macro_f1", FINE__JSON_REAL);
+            (void)member(
+                member(member(json, "metrics", FINE__JSON_OBJECT), "validation", FINE__JSON_OBJECT),
+                "macro_f1", FINE__JSON_REAL);
         }
         fine__json_free(json);
     }
@@ -587,8 +589,9 @@ START_TEST(has_the_model_to_itself)
     ck_assert(!atomic_load(&run.model->training));
     atomic_store(&run.model->sessions, 0);
     ck_assert_int_eq(fake_start(&run), 0);
-    ck_assert_int_eq(fine_trainer_new(&second, run.model, run.train, run.optimizer, NULL,
-                                      &run.options), FINE_ESTATE);
+    ck_assert_int_eq(
+        fine_trainer_new(&second, run.model, run.train, run.optimizer, NULL, &run.options),
+        FINE_ESTATE);
     ck_assert_ptr_null(second);
     ck_assert(atomic_load(&run.model->training));
     ck_assert_int_eq(fine_trainer_step(run.trainer), 1);
@@ -626,10 +629,10 @@ START_TEST(refuses_options)
     fake_begin(&run, 1);
     const struct fine_trainer_options good = run.options;
 
-#define REFUSED(setting, part)                                                       \
-    run.options = good;                                                              \
-    run.options.setting;                                                             \
-    ck_assert_int_eq(fake_start(&run), FINE_EINVAL);                                 \
+#define REFUSED(setting, part) \
+    run.options = good; \
+    run.options.setting; \
+    ck_assert_int_eq(fake_start(&run), FINE_EINVAL); \
     ck_assert_msg(strstr(fine_error_message(), part) != NULL, "%s", fine_error_message())
     REFUSED(steps = -1, "steps");
     REFUSED(batch_size = 0, "batch_size");
@@ -685,7 +688,7 @@ START_TEST(refuses_data)
     fake_begin(&run, 1);
     fine_dataset_free(run.train);
     ck_assert_int_eq(fine_dataset_new(&run.train, run.ctx, NULL), 0);
-    ck_assert_int_eq(fake_start(&run), FINE_EDATA);      /* no rows */
+    ck_assert_int_eq(fake_start(&run), FINE_EDATA); /* no rows */
     ck_assert_int_eq(fine_dataset_new(&one_class, run.ctx, NULL), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(fine_dataset_add(one_class, "w1", NULL, "good", NULL), 0);
@@ -731,7 +734,7 @@ START_TEST(survives_no_memory)
             ck_assert(rc == 0 || rc == FINE_ENOMEM);
             if (rc < 0)
                 ck_assert_str_ne(fine_error_message(), "");
-            if (rc < 0 && !for_ever) {      /* there is memory again: it just goes on */
+            if (rc < 0 && !for_ever) { /* there is memory again: it just goes on */
                 faulty.fail_at = 0;
                 if (run.trainer == NULL)
                     ck_assert_int_eq(fake_start(&run), 0);
@@ -753,5 +756,5 @@ RUNNER("trainer", learns, learns_numbers, has_the_same_bits_at_any_number_of_thr
        evaluates_when_due, stops_early, restores_the_best, tells_in_json,
        allocates_nothing_from_the_second_step, a_spoilt_gradient_changes_nothing,
        a_spoilt_weight_is_named, starts_beyond_32_bits, the_callback_cannot_call_in,
-       two_threads_are_told, stays_with_its_process, has_the_model_to_itself,
-       keeps_what_it_uses, refuses_options, refuses_data, survives_no_memory)
+       two_threads_are_told, stays_with_its_process, has_the_model_to_itself, keeps_what_it_uses,
+       refuses_options, refuses_data, survives_no_memory)
