@@ -4,8 +4,8 @@ result is a status. Writes nulls.c from the headers; the test compiles and runs 
 
     nulls.py OUT.c HEADER...
 
-All other arguments are good ones: a tiny model, its data, an optimizer. So that a function
-that frees or trains does not spoil the next call, each call runs in a child process.
+All other arguments are good ones: a tiny model, its data, an optimizer. Each call is a test
+of its own, which Check runs in a process of its own.
 """
 import re
 import sys
@@ -20,10 +20,6 @@ GOOD = {
 }
 SETUP = r"""
 #include "tiny.h"
-#include <stdio.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static fine_context *context;
 static fine_model *model;
@@ -102,31 +98,30 @@ def main(out, paths):
             f.write(f'    {{ "{what}", call_{i}, {wants_error} }},\n')
         f.write(r"""};
 
+START_TEST(null)
+{
+    long long rc = calls[_i].call();
+
+    ck_assert_msg(!calls[_i].wants_error || rc < 0, "%s: no error", calls[_i].what);
+    ck_assert_msg(rc >= 0 || fine_error_message()[0] != '\0', "%s: no message", calls[_i].what);
+}
+END_TEST
+
 int
 main(void)
 {
-    int n = (int)(sizeof calls / sizeof calls[0]), n_failed = 0;
+    Suite *suite = suite_create("nulls");
+    TCase *all = tcase_create("all");
+    SRunner *runner;
+    int n_failed;
 
-    set_up();
-    for (int i = 0; i < n; i++) {
-        int status;
-        pid_t child;
-
-        fflush(NULL);
-        child = fork();
-        if (child == 0) {
-            long long rc;
-
-            alarm(20);
-            rc = calls[i].call();
-            _exit(calls[i].wants_error && rc >= 0 ? 1 : 0);
-        }
-        if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-            printf("FAIL  %s: %s\n", calls[i].what, child > 0 && WIFEXITED(status) ? "no error" : "crashed");
-            n_failed++;
-        }
-    }
-    printf("%d passed, %d failed\n", n - n_failed, n_failed);
+    tcase_add_checked_fixture(all, set_up, NULL);
+    tcase_add_loop_test(all, null, 0, (int)(sizeof calls / sizeof calls[0]));
+    suite_add_tcase(suite, all);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
     return n_failed > 0;
 }
 """)

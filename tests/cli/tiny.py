@@ -124,9 +124,9 @@ RECIPE = """model: {path: tiny}
 task: {type: classify, pool: mean}
 data: {train: train.csv, validation: test.csv, test: test.csv}
 train:
-  epochs: 6
+  epochs: 12
   batch_size: 8
-  optimizer: {type: adamw, learning_rate: 5.0e-3}
+  optimizer: {type: adamw, learning_rate: 1.0e-2}
   seed: 7
 output: {dir: run}
 """

@@ -144,9 +144,9 @@ def main():
         write_tables(folder, "", 160, 1)
         write_tables(folder, "-test", 48, 2)
         for recipe in recipes:
-            findings = check(recipe, folder, sys.argv[1])
+            findings = check(recipe, folder, os.path.abspath(sys.argv[1]))
             if recipe.stem == "reviews" and not findings:
-                findings = check_bits(recipe, folder, sys.argv[1])
+                findings = check_bits(recipe, folder, os.path.abspath(sys.argv[1]))
             for finding in findings:
                 print(f"{recipe.name}: {finding}")
                 n_failed += 1
