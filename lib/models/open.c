@@ -340,18 +340,19 @@ match_param(struct opening *o, int64_t i)
     o->from[i] = fine__weights_find(weights, param->name);
     if (o->from[i] < 0)
         return may_be_absent(o->model, param)
-                   ? 0 : fine__also(FINE_ESHAPE, "weights: '%s' is missing", param->name);
+                   ? 0 : fine__also(FINE_ESHAPE, "%s: weights: '%s' is missing",
+                                    fine__source_name(o->source), param->name);
     weight = fine__weights_at(weights, o->from[i]);
     if (!same_shape(&param->tensor, weight))
-        return fine__also(FINE_ESHAPE, "weights: '%s' has shape %s, but config.json makes it %s",
-                          param->name,
+        return fine__also(FINE_ESHAPE, "%s: weights: '%s' has shape %s, but config.json makes "
+                          "it %s", fine__source_name(o->source), param->name,
                           shape_text(weight->n_dims, weight->shape, have, sizeof have),
                           shape_text(param->tensor.n_dims, param->tensor.shape, want,
                                      sizeof want));
     if (weight->type != FINE_F32 && weight->type != FINE_F16 && weight->type != FINE_BF16 &&
         weight->type != FINE_F64)
-        return fine__also(FINE_ESHAPE, "weights: '%s' has element type %s; F32, F16, BF16 or F64 "
-                          "is needed", param->name, fine__type_name(weight->type));
+        return fine__also(FINE_ESHAPE, "%s: weights: '%s' has element type %s; F32, F16, BF16 "
+                          "or F64 is needed", fine__source_name(o->source), param->name, fine__type_name(weight->type));
     return 0;
 }
 
@@ -393,8 +394,8 @@ find_left_over(struct opening *o)
         if (is_ignored(o->model, name))
             n_ignored++;
         else
-            rc = fine__also(FINE_ESHAPE, "weights: '%s' is no part of a %s model of this "
-                            "configuration", name, o->model->family->name);
+            rc = fine__also(FINE_ESHAPE, "%s: weights: '%s' is no part of a %s model of this "
+                            "configuration", fine__source_name(o->source), name, o->model->family->name);
     }
     if (n_ignored > 0)
         fine__log(o->model->ctx, FINE_LOG_INFO, "%lld tensor%s of the checkpoint (buffers, heads of "
