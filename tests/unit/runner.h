@@ -42,7 +42,8 @@ free_context(fine_context *ctx)
 /* An allocator that refuses call number fail_at (from 1; 0: none), and all later
  * ones when for_ever is set. */
 struct faulty {
-    long long calls, fail_at;
+    _Atomic long long calls;
+    long long fail_at;
     bool for_ever;
 };
 
