@@ -60,7 +60,7 @@ A section that has a key in brackets below may be written short: `schedule: line
 `null` brings the default back. A section that is set is replaced whole. `train.steps` and
 `train.epochs` exclude each other: the one that is set last holds.
 
-**As resolved.** The run folder's `recipe.yaml` spells out every default, the labels that were
+**As resolved.** The [run folder](run-folder.md)'s `recipe.yaml` spells out every default, the labels that were
 found, and the longest text. Its paths are absolute, so that it can be run from where it lies.
 `fine_recipe_resolved()` gives the same text with the paths as they were written.
 '''

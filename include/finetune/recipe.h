@@ -33,7 +33,8 @@ FINE_API void fine_recipe_free(fine_recipe *recipe);
 
 /**
  * Sets a key: "train.epochs", "2". The value is YAML (a list: "[a, b]"; a mapping:
- * "{type: sgd}").
+ * "{type: sgd}"); "null" brings the default back. A section is replaced whole.
+ * train.steps and train.epochs exclude each other: the one that is set last holds.
  *
  * @return FINE_OK; FINE_EINVAL; FINE_ERECIPE: unknown key, wrong type or range (the recipe
  *         is as before); FINE_ENOMEM
@@ -41,8 +42,9 @@ FINE_API void fine_recipe_free(fine_recipe *recipe);
  */
 FINE_API int fine_recipe_set(fine_recipe *recipe, const char *key, const char *value);
 
-/** A key's value as YAML text, defaults included; NULL: unknown key. Borrowed until the
- *  next call on the recipe. @since 0.1 */
+/** A key's value as YAML text, defaults included, "" where there is none; a section's as a
+ *  mapping on one line; NULL: unknown key, or no memory. Borrowed until the next call on the
+ *  recipe. @since 0.1 */
 FINE_API const char *fine_recipe_get(fine_recipe *recipe, const char *key);
 
 struct fine_recipe_key_info {
@@ -59,7 +61,8 @@ FINE_API int fine_recipe_key(int64_t i, struct fine_recipe_key_info *out);
  *  must be there. @return FINE_OK; FINE_ERECIPE with all findings; FINE_ENOMEM @since 0.1 */
 FINE_API int fine_recipe_check(fine_recipe *recipe);
 
-/** The recipe with every default spelled out, as YAML. Borrowed until the next call. @since 0.1 */
+/** The recipe with every default spelled out, as YAML; paths as they were written. Borrowed
+ *  until the next call; NULL: no memory. @since 0.1 */
 FINE_API const char *fine_recipe_resolved(fine_recipe *recipe);
 
 struct fine_run_options {
@@ -75,12 +78,15 @@ FINE_API void fine_run_options_init(struct fine_run_options *options, size_t siz
 
 /**
  * Fine-tunes as the recipe says and writes the run folder: model/ (the best),
- * checkpoints/, metrics.jsonl, events.out.tfevents.*, report.html, recipe.yaml.
+ * checkpoints/, metrics.jsonl, events.out.tfevents.*, report.html, recipe.yaml
+ * (docs/run-folder.md). The progress callback's FINE_EVENT_DONE comes last, with the
+ * report as its json.
  *
  * @param out receives the report: metrics.validation, metrics.test, best_step, model,
  *            seconds, peak_bytes …; may be NULL
- * @return FINE_OK; FINE_ERECIPE, FINE_EDATA, FINE_EFORMAT, FINE_ESHAPE: nothing was
- *         trained; FINE_ECANCELLED: resumable; FINE_ENUMERIC; FINE_EIO; FINE_EBUSY; FINE_ENOMEM
+ * @return FINE_OK; FINE_ERECIPE, FINE_EDATA, FINE_EFORMAT, FINE_ESHAPE, FINE_EUNSUPPORTED:
+ *         nothing was trained; FINE_EINVAL; FINE_EABI; FINE_ECANCELLED: resumable;
+ *         FINE_ENUMERIC; FINE_EIO; FINE_EBUSY: another run holds the folder; FINE_ENOMEM
  * @since 0.1
  */
 FINE_API int fine_recipe_run(fine_recipe *recipe, const struct fine_run_options *options,

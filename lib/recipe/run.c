@@ -73,12 +73,13 @@ on_progress(const struct fine_progress *progress, void *user)
     run->last = *progress;
     if (progress->event == FINE_EVENT_DONE)
         return 0;                   /* told when the test data are scored and the model saved */
-    rc = run->journal_rc < 0 ? run->journal_rc : fine__journal_add(&run->journal, progress->json);
-    if (rc < 0 && run->journal_rc == 0)
+    rc = fine__journal_add(&run->journal, progress->json);
+    if (rc < 0 && run->journal_rc == 0) {
+        run->journal_rc = rc;
         (void)snprintf(run->journal_message, sizeof run->journal_message, "%s",
                        fine_error_message());
-    run->journal_rc = rc;
-    if (rc < 0)
+    }
+    if (run->journal_rc < 0)
         return 1;
     return run->options->progress ? run->options->progress(progress, run->options->progress_user)
                                   : 0;
@@ -198,6 +199,49 @@ write_recipe(struct run *run)
     return rc;
 }
 
+/* What a killed run was about to put into place. */
+static int
+remove_leftovers(const struct run *run)
+{
+    static const char *const files[] = { "metrics.jsonl.tmp-", "recipe.yaml.tmp-",
+                                         "report.html.tmp-" };
+    struct fine__names names;
+    int rc = FINE_OK;
+
+    FINE__TRY(fine__list_directory(run->ctx, run->folder, &names));
+    for (int64_t i = 0; i < names.count && rc == FINE_OK; i++)
+        for (int64_t f = 0; f < FINE__COUNT(files) && rc == FINE_OK; f++) {
+            char *path;
+
+            if (strncmp(names.names[i], files[f], strlen(files[f])) != 0)
+                continue;
+            path = in_folder(run, names.names[i]);
+            rc = path ? fine__remove_tree(run->ctx, path) : FINE_ENOMEM;
+            fine__free(run->ctx, path);
+        }
+    fine__names_free(run->ctx, &names);
+    return rc;
+}
+
+/* Checkpoints of an earlier run would be gone on from when this one is resumed before its
+ * first; the journal, which begins anew, would lack their steps. */
+static int
+remove_checkpoints(const struct run *run)
+{
+    static const char *const prefixes[] = { "step-", "best-" };     /* what refers first */
+    char *path = in_folder(run, "checkpoints");
+    struct fine__names names = { .count = 0 };
+    int rc = path ? fine__list_directory(run->ctx, path, &names) : FINE_ENOMEM;
+
+    for (int p = 0; p < 2; p++)
+        for (int64_t i = 0; i < names.count && rc == FINE_OK; i++)
+            if (strncmp(names.names[i], prefixes[p], strlen(prefixes[p])) == 0)
+                rc = fine__checkpoint_remove(run->ctx, path, names.names[i]);
+    fine__names_free(run->ctx, &names);
+    fine__free(run->ctx, path);
+    return rc;
+}
+
 static int
 begin(struct run *run)
 {
@@ -210,6 +254,9 @@ begin(struct run *run)
     FINE__TRY(make_trainer(run));
     run->made_folder = false;       /* from here on it holds something */
     say_inputs(run);
+    FINE__TRY(remove_leftovers(run));
+    if (!run->options->resume)
+        FINE__TRY(remove_checkpoints(run));
     FINE__TRY(write_recipe(run));
     evaluates_again = (fine_trainer_due(run->trainer) & 1 << FINE_EVENT_EVALUATE) != 0;
     return fine__journal_open(&run->journal, run->ctx, run->folder, run->last.step,
@@ -268,12 +315,34 @@ score(struct run *run)
     return rc;
 }
 
+/* Puts what was made in model/'s place; what was there comes back if that fails. */
+static int
+swap_model(const struct run *run, const char *made, const char *model, const char *old)
+{
+    bool had_one = fine__is_directory(run->ctx, model);
+    int rc = FINE_OK;
+
+    if (had_one)
+        rc = fine__remove_tree(run->ctx, old);
+    if (rc == FINE_OK && had_one)
+        rc = fine__rename(run->ctx, model, old);
+    if (rc < 0)
+        return rc;
+    rc = fine__rename(run->ctx, made, model);
+    if (rc < 0 && had_one && !fine__is_directory(run->ctx, model))
+        (void)run->ctx->io->rename(old, model);
+    if (rc == FINE_OK)
+        rc = fine__remove_tree(run->ctx, old);
+    return rc;
+}
+
 /* model/ is replaced as a whole: until the new one is complete the old one stays. */
 static int
 save_model(struct run *run, struct fine__buf *card)
 {
     char *made = in_folder(run, ".model-new"), *model = in_folder(run, "model");
-    int rc = made && model ? fine__remove_tree(run->ctx, made) : FINE_ENOMEM;
+    char *old = in_folder(run, ".model-old");
+    int rc = made && model && old ? fine__remove_tree(run->ctx, made) : FINE_ENOMEM;
     struct fine__buf kept = run->inputs.model->card;
 
     if (rc == FINE_OK) {
@@ -283,13 +352,10 @@ save_model(struct run *run, struct fine__buf *card)
         run->inputs.model->card = kept;
     }
     if (rc == FINE_OK)
-        rc = fine__remove_tree(run->ctx, model);
-    if (rc == FINE_OK)
-        rc = fine__rename(run->ctx, made, model);
-    if (rc < 0 && made)
-        (void)fine__remove_tree(run->ctx, made);
+        rc = swap_model(run, made, model, old);
     fine__free(run->ctx, made);
     fine__free(run->ctx, model);
+    fine__free(run->ctx, old);
     return rc;
 }
 

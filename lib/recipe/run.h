@@ -34,6 +34,8 @@ struct fine__journal {
     fine_context *ctx;
     char *path;                 /* of metrics.jsonl */
     struct fine__events *events;
+    struct fine__buf pending;   /* lines that could not be written yet */
+    bool torn;                  /* the file may end within a line */
 };
 
 /* Begins anew, or, where step > 0, cuts what is there back to that step: later lines, a

@@ -1,6 +1,7 @@
 /* test_journal.c — metrics.jsonl is appended line by line, and cut back when resumed. */
 #include "runner.h"
 
+#include "faulty_io.h"
 #include "recipe/run.h"
 
 static char *
@@ -130,4 +131,27 @@ START_TEST(torn_and_foreign_lines_go)
 }
 END_TEST
 
-RUNNER("journal", begins_anew, is_cut_back, torn_and_foreign_lines_go)
+/* Written, and thought not to be: the line comes again, after a newline. */
+START_TEST(lines_that_came_twice_stay_once)
+{
+    fine_context *ctx = new_context(1);
+    char *folder = new_folder();
+    struct fine__journal j;
+
+    ck_assert_int_eq(fine__journal_open(&j, ctx, folder, 0, false), 0);
+    ck_assert_int_eq(fine__journal_add(&j, lines[0]), 0);
+    use_faulty_io(ctx);
+    io_fail_at = 3;             /* open, write, close */
+    ck_assert_int_eq(fine__journal_add(&j, lines[1]), FINE_EIO);
+    ck_assert_int_eq(fine__journal_add(&j, lines[3]), 0);
+    fine__journal_close(&j);
+    ck_assert_int_eq(fine__journal_open(&j, ctx, folder, 2, true), 0);
+    expect_lines(ctx, folder, 4, 2);
+    fine__journal_close(&j);
+    ctx->io = &fine__io_system;
+    remove_folder(ctx, folder);
+    free_context(ctx);
+}
+END_TEST
+
+RUNNER("journal", lines_that_came_twice_stay_once, begins_anew, is_cut_back, torn_and_foreign_lines_go)

@@ -4,10 +4,13 @@
  */
 #include "runner.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include "base/json.h"
+#include "faulty_io.h"
 #include <finetune.h>
 
 static const char config[] =
@@ -430,6 +433,93 @@ START_TEST(checks_its_arguments)
 }
 END_TEST
 
+START_TEST(one_run_at_a_time)
+{
+    struct place p = new_place();
+    fine_recipe *r = recipe(&p, "train.steps", "1", NULL);
+    char path[300];
+    int ready[2], lock;
+    pid_t child;
+
+    (void)snprintf(path, sizeof path, "%s/run", p.folder);
+    ck_assert_int_eq(fine__mkdirs(p.ctx, path), 0);
+    (void)snprintf(path, sizeof path, "%s/run/.lock", p.folder);
+    ck_assert_int_eq(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        lock = fine__lock(p.ctx, path);
+        if (write(ready[1], lock < 0 ? "-" : "+", 1) == 1)
+            pause();
+        _exit(0);
+    }
+    ck_assert_int_eq(read(ready[0], path, 1), 1);
+    ck_assert_int_eq(path[0], '+');
+    ck_assert_int_eq(run(r, NULL), FINE_EBUSY);
+    ck_assert(!exists(&p, "run/metrics.jsonl"));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    ck_assert_msg(run(r, NULL) == 0, "%s", fine_error_message());
+    close(ready[0]);
+    close(ready[1]);
+    fine_recipe_free(r);
+    free_place(&p);
+}
+END_TEST
+
+static void
+expect_clean(const struct place *p, const char *name)
+{
+    struct fine__names names;
+    char path[300];
+
+    (void)snprintf(path, sizeof path, "%s/%s", p->folder, name);
+    ck_assert_int_eq(fine__list_directory(p->ctx, path, &names), 0);
+    for (int64_t i = 0; i < names.count; i++)
+        ck_assert_msg(!strstr(names.names[i], ".tmp-") && !strstr(names.names[i], ".model-"),
+                      "%s is left in %s", names.names[i], name);
+    fine__names_free(p->ctx, &names);
+}
+
+/* A run in which the n-th system call fails, once or from then on, says so; it is resumed,
+ * and comes to the same weights. Some n are drawn; FINE_TEST_STEP=1 takes all. */
+START_TEST(survives_failing_calls)
+{
+    const char *step = getenv("FINE_TEST_STEP");
+    struct place p = new_place();
+    fine_recipe *whole;
+    long long n = 1, stride = step ? atoll(step) : 23, calls;
+
+    use_faulty_io(p.ctx);
+    whole = recipe(&p, "output.dir", "whole", "train.steps", "6", "train.checkpoint_every", "2", NULL);
+    ck_assert_msg(run(whole, NULL) == 0, "%s", fine_error_message());
+    fine_recipe_free(whole);
+    do {
+        fine_recipe *r = recipe(&p, "train.steps", "6", "train.checkpoint_every", "2", NULL);
+        struct watch w = { .stop_at = -1 };
+        int rc;
+
+        io_calls = 0;
+        io_fail_at = n;
+        io_for_ever = n % 2 == 0;
+        rc = run(r, NULL);
+        calls = io_calls;
+        io_fail_at = 0;
+        ck_assert(rc <= 0);
+        if (rc < 0)
+            ck_assert_uint_gt(strlen(fine_error_message()), 10);
+        ck_assert_msg(run_watched(r, &w, 1, NULL) == 0, "%lld: %s", n, fine_error_message());
+        expect_same_file(&p, "whole/model/model.safetensors", "run/model/model.safetensors");
+        ck_assert_int_eq(check_journal(&p, "run/metrics.jsonl"), 6);
+        expect_clean(&p, "run");
+        expect_clean(&p, "run/model");
+        fine_recipe_free(r);
+        n += stride;
+    } while (n - stride <= calls);
+    p.ctx->io = &fine__io_system;
+    free_place(&p);
+}
+END_TEST
+
 /* A run whose n-th allocation fails ends with FINE_ENOMEM, leaves nothing allocated, and can
  * be done again in the same place. All n would take minutes: some are drawn, spread over the
  * run; FINE_TEST_STEP=1 takes all. */
@@ -470,4 +560,4 @@ END_TEST
 RUNNER("run", leaves_a_run_folder, goes_on_with_the_same_bits,
        keeps_the_last_step_without_validation, learns_numbers_and_scores_groups,
        follows_the_option_for_the_folder, refuses_before_anything_is_written,
-       checks_its_arguments, survives_no_memory)
+       checks_its_arguments, one_run_at_a_time, survives_failing_calls, survives_no_memory)
