@@ -14,6 +14,7 @@
 #include "models/model.h"
 #include "recipe/run.h"
 #include "report/report.h"
+#include "tensor/gemm.h"
 #include <finetune/train.h>
 #include <finetune/version.h>
 
@@ -300,6 +301,7 @@ write_facts(const fine_recipe *recipe, const struct fine__inputs *inputs,
     if (outcome->fingerprints[1][0])
         put_text(out, "validation data's fingerprint", outcome->fingerprints[1]);
     put_integer(out, "n_threads", fine_context_n_threads(recipe->ctx));
+    put_text(out, "BLIS architecture", fine__gemm_name(recipe->ctx));
     put_number(out, "seconds", outcome->seconds);
     put_integer(out, "peak_bytes", fine_context_peak_bytes(recipe->ctx));
     fine__buf_byte(out, '}');
