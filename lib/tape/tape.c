@@ -180,7 +180,7 @@ fine__backward(struct fine__tape *tape, struct fine__tensor *loss, double seed)
 
     if (grad == NULL)
         return;
-    grad[0] = (fine__real)(beta * grad[0] + seed);
+    grad[0] = (fine__real)((beta == 0 ? 0 : (double)grad[0]) + seed);     /* new memory may hold NaN */
     for (struct fine__node *n = tape->last; n != NULL && tape->status == 0; n = n->previous) {
         if (n->out->grad == NULL)
             continue;

@@ -40,7 +40,7 @@ free_context(fine_context *ctx)
 }
 
 /* An allocator that refuses call number fail_at (from 1; 0: none), and all later
- * ones when for_ever is set. */
+ * ones when for_ever is set. What it gives is full of NaN. */
 struct faulty {
     _Atomic long long calls;
     long long fail_at;
@@ -57,7 +57,11 @@ faulty_refuses(struct faulty *f)
 static inline void *
 faulty_allocate(size_t bytes, void *user)
 {
-    return faulty_refuses(user) ? NULL : malloc(bytes);
+    void *block = faulty_refuses(user) ? NULL : malloc(bytes);
+
+    if (block != NULL)
+        memset(block, 0xFF, bytes);
+    return block;
 }
 
 static inline void *

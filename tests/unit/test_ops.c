@@ -631,15 +631,16 @@ struct result {
     float *gradient[LEAVES];
 };
 
-/* All the ops, with dropout, on ragged sequences. */
+/* All the ops, with dropout, on ragged sequences, in memory that is full of NaN. */
 static void
 run_all(int n_threads, struct result *result)
 {
+    struct faulty faulty;
     static const int64_t offsets[B + 1] = { 0, 300, 301, 330, 633, 700 };
     static int32_t ids[N], kinds[N];
     static const int32_t labels[B] = { 1, 0, -1, 3, 2 };
     static const float values[B] = { 0.5f, -1, 2, 0, 1 };
-    fine_context *context = new_context(n_threads);
+    fine_context *context = new_faulty_context(&faulty, n_threads);
     struct fine__tape t;
     struct fine__tensor *leaf[LEAVES] = {
         new_leaf(true, V, C), new_leaf(true, 2, C), new_leaf(true, 3 * C, C),
