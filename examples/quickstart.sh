@@ -100,8 +100,8 @@ while read -r sentence; do
     echo "$sentence" | "$finetune" predict $model --quiet | tr '\n' '\t'
     echo "$sentence"
 done <<'TEXT'
-the pictures are razor sharp, even in poor light.
-it comes with a cable, a strap and a manual.
+this is the best camera i have ever owned, the pictures are excellent.
+the manual says that it has two usb ports on the left side.
 two calls to support, and the disc still gets stuck.
 TEXT
 cat <<TEXT
