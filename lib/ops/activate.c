@@ -194,7 +194,7 @@ fine__activate(struct fine__tape *t, struct fine__tensor *x, enum fine__activati
     return fine__apply(t, &n, x->n_dims, x->shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 static struct fine__tensor *
 build(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {

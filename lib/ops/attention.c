@@ -460,7 +460,7 @@ fine__attention(struct fine__tape *t, struct fine__tensor *qkv, int64_t n_heads,
     return fine__apply(t, &n, 2, shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 struct use {
     int64_t n_heads, n_seqs;
     const int64_t *offsets;

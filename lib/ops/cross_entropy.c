@@ -72,7 +72,7 @@ fine__cross_entropy(struct fine__tape *t, struct fine__tensor *logits, const int
     return fine__apply(t, &n, 1, shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 static struct fine__tensor *
 build(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {

@@ -83,7 +83,7 @@ fine__dropout(struct fine__tape *t, struct fine__tensor *x, double p)
     return p <= 0 || t->status < 0 ? x : fine__apply(t, &n, x->n_dims, x->shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 static struct fine__tensor *
 build(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {

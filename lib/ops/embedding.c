@@ -129,7 +129,7 @@ fine__embedding(struct fine__tape *t, int n_tables, struct fine__tensor *const *
     return fine__apply(t, &node, 2, shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 struct use {
     int n_tables;
     int64_t n, padding_row;

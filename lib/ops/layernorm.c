@@ -260,7 +260,7 @@ fine__layernorm(struct fine__tape *t, struct fine__tensor *x, struct fine__tenso
     return fine__apply(t, &n, x->n_dims, x->shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 static struct fine__tensor *
 plain(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {

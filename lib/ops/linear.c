@@ -212,7 +212,7 @@ fine__linear3(struct fine__tape *t, struct fine__tensor *x, struct fine__tensor 
     return fine__apply(t, &n, 2, shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 static struct fine__tensor *
 single(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {

@@ -17,7 +17,7 @@ enum { FINE__TILE = 16384 };
 void fine__add_column_sums(struct fine__tape *tape, int64_t m, int64_t n, const fine__real *dy,
                            int64_t ldy, fine__real *grad);
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 #include "gradcheck.h"
 #endif
 

@@ -83,7 +83,7 @@ fine__pool_mean(struct fine__tape *t, struct fine__tensor *x, int64_t n_seqs,
     return fine__apply(t, &n, 2, shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 static struct fine__tensor *
 build(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {

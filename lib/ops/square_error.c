@@ -46,7 +46,7 @@ fine__square_error(struct fine__tape *t, struct fine__tensor *x, const float *va
     return fine__apply(t, &n, 1, shape);
 }
 
-#ifdef FINE__SELFTEST
+#ifdef FINE__GRADCHECK
 static struct fine__tensor *
 build(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {
