@@ -1,6 +1,6 @@
 /*
- * trainer.h — what a training run is made of, for the files that share it: trainer.c
- * makes it and steps, progress.c tells about it, best.c keeps the best weights, state.c
+ * trainer.h — what a training run is made of, for the files that share it: setup.c
+ * makes it, trainer.c steps, progress.c tells about it, best.c keeps the best weights, state.c
  * and resume.c write and read checkpoints.
  */
 #ifndef FINE__TRAINER_H
