@@ -16,6 +16,9 @@
 
 enum { MAX_STATE_BYTES = 100000000 };
 
+/* Counters from a file, with room to count on. */
+static const int64_t max_count = INT64_MAX / 2;
+
 /* ---- weights and moments ---- */
 
 /* Where each trained parameter is in a file: all are looked at before any is read. */
@@ -138,10 +141,14 @@ read_history(const struct fine__json *root, struct fine__buf *out)
     fine__buf_clear(out);
     for (int64_t i = 0; i < fine__json_count(history); i++) {
         const struct fine__json *entry = fine__json_at(history, i);
+        const struct fine__json *metrics = fine__json_get(entry, "metrics");
+
+        if (fine__json_type(metrics) != FINE__JSON_OBJECT)
+            return fine__fail(FINE_EFORMAT, "trainer.json: an evaluation has no metrics");
 
         fine__buf_printf(out, "%s{\"step\":%lld,\"metrics\":", i > 0 ? "," : "",
                          (long long)fine__json_int(fine__json_get(entry, "step"), 0));
-        FINE__TRY(fine__json_write(fine__json_get(entry, "metrics"), out));
+        FINE__TRY(fine__json_write(metrics, out));
         fine__buf_byte(out, '}');
     }
     return fine__buf_status(out);
@@ -163,15 +170,15 @@ read_place(const fine_trainer *trainer, const struct fine__json *root, struct pl
     fine__error_clear();
     rc |= fine__json_want_int(root, "format", 1, 1, FINE__REQUIRED, &format, what);
     rc |= fine__json_want_int(root, "step", 0, trainer->n_steps, FINE__REQUIRED, &out->step, what);
-    rc |= fine__json_want_int(root, "rows", 0, INT64_MAX, FINE__REQUIRED, &out->rows, what);
-    rc |= fine__json_want_int(root, "optimizer_steps", 0, INT64_MAX, FINE__REQUIRED,
+    rc |= fine__json_want_int(root, "rows", 0, max_count, FINE__REQUIRED, &out->rows, what);
+    rc |= fine__json_want_int(root, "optimizer_steps", 0, max_count, FINE__REQUIRED,
                               &out->optimizer_steps, what);
-    rc |= fine__json_want_int(root, "epoch", 0, INT64_MAX, 0, &out->epoch, what);
+    rc |= fine__json_want_int(root, "epoch", 0, max_count, 0, &out->epoch, what);
     rc |= fine__json_want_int(root, "last_evaluated", -1, trainer->n_steps, FINE__REQUIRED,
                               &out->last_evaluated, what);
     rc |= fine__json_want_int(root, "best_step", -1, trainer->n_steps, FINE__REQUIRED,
                               &out->best_step, what);
-    rc |= fine__json_want_int(root, "evaluations_since_best", 0, INT64_MAX, FINE__REQUIRED,
+    rc |= fine__json_want_int(root, "evaluations_since_best", 0, max_count, FINE__REQUIRED,
                               &out->n_worse, what);
     rc |= fine__json_want_double(root, "best_value", -HUGE_VAL, HUGE_VAL, (double)NAN,
                                  &out->best_value, what);
