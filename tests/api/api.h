@@ -128,7 +128,7 @@ static const char tiny_config[] =
     "\"attention_probs_dropout_prob\": 0.1, \"initializer_range\": 0.02, \"pad_token_id\": 0}";
 
 struct shape {
-    char name[80];
+    char name[200];
     int64_t n_dims, sizes[2];
 };
 
@@ -151,7 +151,7 @@ static inline void
 add_dense(struct shape *list, int *n, const char *prefix, const char *name, int64_t rows,
           int64_t columns)
 {
-    char full[80];
+    char full[160];
 
     (void)snprintf(full, sizeof full, "%s.weight", name);
     add_shape(list, n, prefix, full, rows, columns);
@@ -235,6 +235,60 @@ tiny_weights(fine_context *ctx, const char *prefix, int64_t n_outputs)
     return weights;
 }
 
+/* The set as the bytes of a safetensors file, made here and not by the library (which would
+ * also wait for the disk); malloc'ed. */
+static inline char *
+serialized(const fine_tensors *set, int64_t *n_out)
+{
+    static const char *const names[] = { "", "BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "I64",
+                                         "U64", "F16", "BF16", "F32", "F64" };
+    static const int64_t sizes[] = { 0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8 };
+    const int64_t n = fine_tensors_count(set);
+    char *header = malloc(64 + 300 * (size_t)(n + 1)), *at = header + 8, *bytes;
+    int64_t end = 0;
+
+    *at++ = '{';
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t *shape, begin = end;
+        int64_t n_dims, count = 1;
+        int32_t type;
+
+        OK(fine_tensors_get(set, fine_tensors_name(set, i), &type, &n_dims, &shape, NULL));
+        at += sprintf(at, "%s\"%s\": {\"dtype\": \"%s\", \"shape\": [", i > 0 ? ", " : "",
+                      fine_tensors_name(set, i), names[type]);
+        for (int64_t d = 0; d < n_dims; d++) {
+            at += sprintf(at, "%s%lld", d > 0 ? ", " : "", (long long)shape[d]);
+            count *= shape[d];
+        }
+        end = begin + count * sizes[type];
+        at += sprintf(at, "], \"data_offsets\": [%lld, %lld]}", (long long)begin, (long long)end);
+    }
+    *at++ = '}';
+    while ((at - header) % 8 != 0)
+        *at++ = ' ';
+    for (int i = 0; i < 8; i++)
+        header[i] = (char)((uint64_t)(at - header - 8) >> 8 * i & 255);
+    *n_out = at - header + end;
+    bytes = malloc((size_t)*n_out);
+    memcpy(bytes, header, (size_t)(at - header));
+    end = at - header;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t *shape;
+        const void *data;
+        int64_t n_dims, size;
+        int32_t type;
+
+        OK(fine_tensors_get(set, fine_tensors_name(set, i), &type, &n_dims, &shape, &data));
+        size = sizes[type];
+        for (int64_t d = 0; d < n_dims; d++)
+            size *= shape[d];
+        memcpy(bytes + end, data, (size_t)size);
+        end += size;
+    }
+    free(header);
+    return bytes;
+}
+
 /* 5 special pieces, 25 words w0 … w24, and the letters a … j. */
 static inline const char *
 tiny_vocabulary(void)
@@ -259,20 +313,41 @@ write_tiny(fine_context *ctx, const char *folder, const char *prefix, int64_t n_
 
     write_file(folder, "config.json", tiny_config, strlen(tiny_config));
     write_file(folder, "vocab.txt", tiny_vocabulary(), strlen(tiny_vocabulary()));
-    OK(fine_tensors_save(weights, inside(folder, "model.safetensors")));
+    int64_t n;
+    char *bytes = serialized(weights, &n);
+
+    write_file(folder, "model.safetensors", bytes, (size_t)n);
+    free(bytes);
     fine_tensors_free(weights);
 }
 
-/* A classifier of n_outputs, or with 0 an encoder without a task. */
+/* Opens a model from memory; the weights are freed. */
+static inline int
+open_parts(fine_model **out, fine_context *ctx, const char *config, size_t config_length,
+           const char *vocabulary, fine_tensors *weights)
+{
+    int64_t n;
+    char *bytes = serialized(weights, &n);
+    const struct fine_memory_file files[] = {
+        { "config.json", config, (int64_t)config_length },
+        { "model.safetensors", bytes, n },
+        { "vocab.txt", vocabulary, vocabulary != NULL ? (int64_t)strlen(vocabulary) : 0 },
+    };
+    const int rc = fine_model_open_memory(out, ctx, files, vocabulary != NULL ? 3 : 2, NULL);
+
+    free(bytes);
+    fine_tensors_free(weights);
+    return rc;
+}
+
+/* A classifier of n_outputs (1: regression), or with 0 an encoder without a task. */
 static inline fine_model *
 open_tiny(fine_context *ctx, int64_t n_outputs)
 {
-    char *folder = new_folder();
     fine_model *model;
 
-    write_tiny(ctx, folder, n_outputs > 0 ? "bert." : "", n_outputs);
-    OK(fine_model_open(&model, ctx, folder, NULL));
-    remove_folder(folder);
+    OK(open_parts(&model, ctx, tiny_config, strlen(tiny_config), tiny_vocabulary(),
+                  tiny_weights(ctx, n_outputs > 0 ? "bert." : "", n_outputs)));
     return model;
 }
 
@@ -340,8 +415,10 @@ tiny_rows(fine_context *ctx, int n)
     return data;
 }
 
+/* setup and teardown may be NULL; each test runs in a process of its own. */
 static inline int
-run_tests(const char *name, const TTest *const *tests, size_t n)
+run_tests_with(void (*setup)(void), void (*teardown)(void), const char *name,
+               const TTest *const *tests, int n)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
@@ -349,7 +426,9 @@ run_tests(const char *name, const TTest *const *tests, size_t n)
     int n_failed;
 
     tcase_set_timeout(tcase, 60);
-    for (size_t i = 0; i < n; i++)
+    if (setup != NULL)
+        tcase_add_checked_fixture(tcase, setup, teardown);
+    for (int i = 0; i < n; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
@@ -358,13 +437,5 @@ run_tests(const char *name, const TTest *const *tests, size_t n)
     srunner_free(runner);
     return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
-
-#define RUNNER(name, ...)                                                    \
-    int main(void)                                                           \
-    {                                                                        \
-        const TTest *const tests[] = { __VA_ARGS__ };                        \
-                                                                             \
-        return run_tests(name, tests, sizeof tests / sizeof tests[0]);       \
-    }
 
 #endif

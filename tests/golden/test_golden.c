@@ -461,18 +461,6 @@ main(void)
     const TTest *const tests[] = { outputs_and_gradients, ten_steps_with_a_frozen_part,
                                    ten_steps_with_everything, activations, poolings,
                                    element_types, names, saved_and_opened_again };
-    Suite *suite = suite_create("golden");
-    TCase *tcase = tcase_create("golden");
-    SRunner *runner;
-    int n_failed;
 
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    for (int i = 0; i < COUNT(tests); i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests_with(setup, teardown, "golden", tests, COUNT(tests));
 }
