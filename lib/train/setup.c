@@ -90,6 +90,7 @@ take_memory(fine_trainer *trainer)
 {
     const struct fine_trainer_options *options = &trainer->options;
 
+    trainer->has_gradients = true;
     FINE__TRY(fine__params_make_gradients(&trainer->model->params));
     FINE__TRY(fine__optimizer_prepare(trainer->optimizer, trainer->model));
     FINE__TRY(fine__batches_init(&trainer->batches, &trainer->train, options->batch_size,
@@ -197,7 +198,8 @@ fine__trainer_free(fine_trainer *trainer)
     fine_context *ctx = trainer->ctx;
 
     if (trainer->model != NULL) {
-        fine__params_drop_gradients(&trainer->model->params);
+        if (trainer->has_gradients)
+            fine__params_drop_gradients(&trainer->model->params);
         atomic_store(&trainer->model->training, false);
     }
     fine__runner_free(trainer->runner);

@@ -50,6 +50,7 @@ struct fine_trainer {
     bool dirty;     /* something has happened since the last checkpoint */
     bool cancelled; /* the callback said so */
     bool restored;  /* the weights are the best ones, not the last */
+    bool has_gradients; /* the model's go with this trainer */
 
     struct fine_progress progress;
     struct fine__buf line; /* progress.json */
