@@ -97,7 +97,7 @@ cli_tokenize(int argc, char **argv)
         "tokenize",
         "MODEL [FILE|-]",
         "Prints each line's pieces; --json ids, pieces and offsets. MODEL is a folder with\n"
-        "tokenizer.json or vocab.txt, or one of these files.",
+        "tokenizer.json, vocab.txt, or vocab.json and merges.txt, or one of these files.",
         options,
         1,
         2,

@@ -252,8 +252,8 @@ static int
 need_tokenizer(const fine_session *session, const char *function)
 {
     if (session->model->tokenizer == NULL)
-        return fine__fail(FINE_ESTATE, "%s: the model folder has no tokenizer (tokenizer.json or "
-                          "vocab.txt)", function);
+        return fine__fail(FINE_ESTATE, "%s: the model folder has no tokenizer (tokenizer.json, "
+                          "vocab.txt, or vocab.json and merges.txt)", function);
     return 0;
 }
 

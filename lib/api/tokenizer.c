@@ -127,6 +127,32 @@ fine_tokenizer_encode(fine_encoding **out, const fine_tokenizer *tokenizer, cons
     return FINE_OK;
 }
 
+int
+fine_tokenizer_decode(const fine_tokenizer *tokenizer, const int32_t *ids, int64_t n,
+                      int32_t skip_special, char *out, int64_t size, int64_t *length)
+{
+    struct fine__buf text;
+    int rc;
+
+    if (tokenizer == NULL || n < 0 || (ids == NULL && n > 0) || (out != NULL && size < 1)
+        || skip_special < 0 || skip_special > 1)
+        return fine__fail(FINE_EINVAL, "fine_tokenizer_decode: tokenizer or ids is NULL, n or size "
+                          "is too small, or skip_special is neither 0 nor 1");
+    fine__buf_init(&text, tokenizer->ctx);
+    rc = fine__tokenizer_decode(tokenizer, ids, n, skip_special == 1, &text);
+    if (rc == 0) {
+        if (length != NULL)
+            *length = (int64_t)text.length;
+        if (out != NULL && (size_t)size <= text.length)
+            rc = fine__fail(FINE_EINVAL, "fine_tokenizer_decode: the text has %zu bytes; out needs "
+                            "one more", text.length);
+        else if (out != NULL)
+            memcpy(out, fine__buf_cstr(&text), text.length + 1);
+    }
+    fine__buf_free(&text);
+    return rc;
+}
+
 void
 fine_encoding_free(fine_encoding *encoding)
 {
@@ -156,6 +182,12 @@ const int32_t *
 fine_encoding_type_ids(const fine_encoding *encoding)
 {
     return encoding != NULL ? encoding->tokens.types : NULL;
+}
+
+const int32_t *
+fine_encoding_text_ids(const fine_encoding *encoding)
+{
+    return encoding != NULL ? encoding->tokens.texts : NULL;
 }
 
 const int64_t *

@@ -468,8 +468,7 @@ open_tokenizer(struct opening *o)
 {
     fine_model *model = o->model;
 
-    if (!fine__source_has(o->source, "tokenizer.json") &&
-        !fine__source_has(o->source, "vocab.txt"))
+    if (!fine__tokenizer_is_in(o->source))
         return 0;                   /* batches of ids can be run without one */
     FINE__TRY(fine__tokenizer_open(&model->tokenizer, model->ctx, o->source));
     const int64_t n = fine__tokenizer_vocab_size(model->tokenizer);

@@ -5,10 +5,20 @@
  * tokenizer.json the others are numbered from the vocabulary's size on, in the file's
  * order, as the tokenizers library does; elsewhere the id that is written counts.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/number.h"
 #include "text/added_files.h"
+
+static int
+by_id(const void *a, const void *b)
+{
+    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+    return (x > y) - (x < y);
+}
 
 static int
 read_flag(const struct fine__json *object, const char *key, bool *value, const char *what)
@@ -145,6 +155,21 @@ fine__added_read(fine_tokenizer *t, struct fine__added_list *list,
     return read_map(t, list, json[FINE__ADDED_TOKENS], parsed->path[FINE__ADDED_TOKENS]);
 }
 
+/* The ids that decoding may leave out, in order. */
+static int
+keep_special(fine_tokenizer *t, const struct fine__added_list *list)
+{
+    t->special = fine__alloc_array(t->ctx, (size_t)list->count, sizeof *t->special);
+    if (t->special == NULL)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < list->count; i++)
+        if (list->tokens[i].special)
+            t->special[t->n_special++] = list->tokens[i].id;
+    if (t->n_special > 0)
+        qsort(t->special, (size_t)t->n_special, sizeof *t->special, by_id);
+    return 0;
+}
+
 static int
 build(fine_tokenizer *t, const struct fine__added_list *list, struct fine__scratch *s)
 {
@@ -173,6 +198,8 @@ fine__added_build(fine_tokenizer *t, const struct fine__added_list *list)
     if (s == NULL)
         return FINE_ENOMEM;
     rc = build(t, list, s);
+    if (rc == 0)
+        rc = keep_special(t, list);
     fine__scratch_free(s);
     return rc;
 }

@@ -21,6 +21,7 @@ fine__tokens_free(struct fine__tokens *tokens)
 {
     fine__free(tokens->ctx, tokens->ids);
     fine__free(tokens->ctx, tokens->types);
+    fine__free(tokens->ctx, tokens->texts);
     fine__free(tokens->ctx, tokens->offsets);
     fine__scratch_free(tokens->scratch);
     fine__tokens_init(tokens, tokens->ctx);
@@ -31,6 +32,30 @@ fine__tokens_shrink(struct fine__tokens *tokens)
 {
     fine__scratch_free(tokens->scratch);
     tokens->scratch = NULL;
+}
+
+/* White space that an added token took from text[start, end) on either side isn't part of
+ * its offset where offsets are trimmed. */
+static void
+trim_added(const fine_tokenizer *t, struct fine__scratch *s, const char *text, size_t start,
+           size_t end)
+{
+    size_t leading = 0, trailing = 0;
+    bool begins = true;
+
+    if (!t->single.trim)
+        return;
+    for (size_t i = start; i < end;) {
+        int32_t c;
+        bool white;
+
+        i += fine__utf8_decode(text + i, end - i, &c, NULL);
+        white = fine__utf8_is_white_space(c);
+        trailing = white ? trailing + 1 : 0;
+        begins = begins && white;
+        leading += begins;
+    }
+    fine__scratch_trim(s, leading, trailing, t->single.trim_keeps_prefix);
 }
 
 /* A part of the text without added tokens of the plain kind. */
@@ -51,6 +76,7 @@ encode_part(const fine_tokenizer *t, struct fine__scratch *s, size_t start, size
             FINE__TRY(t->kind->split(t, s, at, span->start));
         FINE__TRY(fine__scratch_unit(s, t->normalized.tokens[span->token].id, span->start,
                                      span->end));
+        trim_added(t, s, s->norm, span->start, span->end);
         at = span->end;
     }
     return at < (size_t)s->n_norm ? t->kind->split(t, s, at, (size_t)s->n_norm) : 0;
@@ -70,6 +96,7 @@ encode_text(const fine_tokenizer *t, struct fine__scratch *s, const char *text, 
         if (at < span.start)
             FINE__TRY(encode_part(t, s, at, span.start));
         FINE__TRY(fine__scratch_unit_at(s, t->plain.tokens[span.token].id, span.start, span.end));
+        trim_added(t, s, text, span.start, span.end);
         at = span.end;
     }
     return at < length ? encode_part(t, s, at, length) : 0;
@@ -120,7 +147,7 @@ advance(struct cursor *cursor, const char *text, size_t length, size_t to)
 /* The ids of one text, units[first, first + n), to their places in out. */
 static void
 place(struct fine__tokens *out, const struct fine__unit *units, int64_t first, int64_t n,
-      int32_t type, const char *text, size_t length, int offsets_in)
+      const struct fine__slot *slot, const char *text, size_t length, int offsets_in)
 {
     /* Starts and ends each go forward, but a start may lie before the last end. */
     struct cursor starts = { 0, 0 }, ends = { 0, 0 };
@@ -129,7 +156,8 @@ place(struct fine__tokens *out, const struct fine__unit *units, int64_t first, i
         const int64_t at = out->count++;
 
         out->ids[at] = units[i].id;
-        out->types[at] = type;
+        out->types[at] = slot->type;
+        out->texts[at] = slot->text;
         if (offsets_in == FINE_OFFSETS_CHARS) {
             out->offsets[2 * at] = advance(&starts, text, length, units[i].start);
             out->offsets[2 * at + 1] = advance(&ends, text, length, units[i].end);
@@ -150,6 +178,8 @@ make_room(struct fine__tokens *out, int64_t n)
     FINE__TRY(fine__grow(out->ctx, &out->ids, &capacity, n, sizeof *out->ids));
     capacity = out->capacity;
     FINE__TRY(fine__grow(out->ctx, &out->types, &capacity, n, sizeof *out->types));
+    capacity = out->capacity;
+    FINE__TRY(fine__grow(out->ctx, &out->texts, &capacity, n, sizeof *out->texts));
     capacity = out->capacity;
     FINE__TRY(fine__grow(out->ctx, &out->offsets, &capacity, n, 2 * sizeof *out->offsets));
     out->capacity = capacity;
@@ -196,11 +226,12 @@ fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out
         const struct fine__slot *slot = &template->slots[i];
 
         if (slot->text >= 0) {
-            place(out, s->units, first[slot->text], n[slot->text], slot->type,
+            place(out, s->units, first[slot->text], n[slot->text], slot,
                   texts[slot->text], lengths[slot->text], offsets_in);
         } else if (add_special) {
             out->ids[out->count] = slot->id;
             out->types[out->count] = slot->type;
+            out->texts[out->count] = -1;
             out->offsets[2 * out->count] = out->offsets[2 * out->count + 1] = 0;
             out->count++;
         }

@@ -40,7 +40,7 @@ struct fine__kept {
 
 enum fine__kept_name {
     FINE__TOKENIZER_JSON, FINE__VOCAB_TXT, FINE__TOKENIZER_CONFIG, FINE__SPECIAL_TOKENS_MAP,
-    FINE__ADDED_TOKENS, FINE__N_KEPT
+    FINE__ADDED_TOKENS, FINE__VOCAB_JSON, FINE__MERGES_TXT, FINE__N_KEPT
 };
 
 /* What the files say, while a tokenizer is opened; each may be NULL. */
@@ -59,12 +59,15 @@ struct fine_tokenizer {
     struct fine__added plain, normalized;
     struct fine__template single, pair;
     int64_t vocab_size;
+    int32_t *special;                    /* the ids of special tokens, in order */
+    int64_t n_special;
     struct fine__kept kept[FINE__N_KEPT];
 };
 
 struct fine__kind {
     const char *type;                    /* model.type of tokenizer.json */
     enum fine__kept_name file;           /* or the file that says so without one */
+    bool trims;                          /* split() heeds single.trim */
     /* Both fill model, n_model and pieces; what they made is freed by close(). */
     int (*open_json)(fine_tokenizer *t, const struct fine__parsed *parsed);
     int (*open_files)(fine_tokenizer *t, const struct fine__parsed *parsed);
@@ -77,8 +80,12 @@ struct fine__kind {
     int (*normalize)(const fine_tokenizer *t, struct fine__scratch *s, size_t start, size_t end);
     /* Bytes [start, end) of the normalized text → ids. */
     int (*split)(const fine_tokenizer *t, struct fine__scratch *s, size_t start, size_t end);
+    /* Appends the text of a piece; is_first: nothing stands before it. The bytes of several
+     * pieces may be one character. */
+    int (*decode)(const fine_tokenizer *t, const char *piece, bool is_first,
+                  struct fine__buf *out);
 };
 
-extern const struct fine__kind fine__wordpiece;
+extern const struct fine__kind fine__wordpiece, fine__bpe;
 
 #endif

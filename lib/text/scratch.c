@@ -27,6 +27,8 @@ fine__scratch_free(struct fine__scratch *s)
     fine__free(s->ctx, s->hits);
     fine__free(s->ctx, s->outer);
     fine__free(s->ctx, s->inner);
+    fine__free(s->ctx, s->symbols);
+    fine__free(s->ctx, s->queue);
     fine__free(s->ctx, s->units);
     fine__free(s->ctx, s);
 }
@@ -84,4 +86,30 @@ int
 fine__scratch_unit_at(struct fine__scratch *s, int32_t id, size_t start, size_t end)
 {
     return append(s, id, start, end);
+}
+
+static size_t
+skip(const struct fine__scratch *s, size_t at, size_t n)
+{
+    while (n-- > 0)
+        at += fine__utf8_decode(s->text + at, s->length - at, &(int32_t){ 0 }, NULL);
+    return at;
+}
+
+void
+fine__scratch_trim(struct fine__scratch *s, size_t leading, size_t trailing, bool keeps_prefix)
+{
+    struct fine__unit *unit = &s->units[s->n_units - 1];
+    size_t n;
+
+    if (leading + trailing == 0)
+        return;
+    n = (size_t)fine__utf8_count(s->text + unit->start, unit->end - unit->start);
+    if (keeps_prefix && leading == 1 && (s->n_units - 1 == s->first_unit || unit->start == 0))
+        leading = 0;
+    if (leading > n)
+        leading = n;
+    unit->start = (uint32_t)skip(s, unit->start, leading);
+    n -= leading;
+    unit->end = (uint32_t)skip(s, unit->start, n > trailing ? n - trailing : 0);
 }

@@ -24,6 +24,15 @@ struct fine__mark {
     bool fresh;               /* the first of its character's decomposition */
 };
 
+/* A piece of a word that byte-level BPE is merging. */
+struct fine__symbol {
+    int32_t id;               /* -1: it became part of another */
+    uint32_t start;           /* in the word */
+    uint32_t previous, next;  /* indices, or FINE__NO_SYMBOL */
+};
+
+#define FINE__NO_SYMBOL UINT32_MAX
+
 /* An added token found in a text. */
 struct fine__span {
     uint32_t start, end;
@@ -53,6 +62,10 @@ struct fine__scratch {
     struct fine__span *hits, *outer, *inner;
     int64_t n_hits, hits_capacity, n_outer, outer_capacity, n_inner, inner_capacity;
 
+    struct fine__symbol *symbols;
+    uint64_t *queue;          /* merges that wait for their turn */
+    int64_t symbols_capacity, n_queue, queue_capacity;
+
     struct fine__unit *units;
     int64_t n_units, units_capacity;
     int64_t first_unit;       /* of the text at work */
@@ -71,6 +84,12 @@ int fine__scratch_reserve(struct fine__scratch *s, int64_t more);
 int fine__scratch_unit(struct fine__scratch *s, int32_t id, size_t start, size_t end);
 /* An id for text[start, end). */
 int fine__scratch_unit_at(struct fine__scratch *s, int32_t id, size_t start, size_t end);
+
+/* Takes that many characters off the last unit, as far as it has them: the white space
+ * that its piece begins and ends with. keeps_prefix: one space at the text's beginning is
+ * the one that was put before it, so it isn't taken off. */
+void fine__scratch_trim(struct fine__scratch *s, size_t leading, size_t trailing,
+                        bool keeps_prefix);
 
 /* Puts one character of normalized text out, which came from text at `from`. */
 static inline int

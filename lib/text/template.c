@@ -1,8 +1,9 @@
 /*
  * template.c — post-processors of tokenizer.json as templates.
  *
- * TemplateProcessing is one by itself; BertProcessing is a fixed one. A template
- * holds each text once and a handful of ids, so what it adds is bounded.
+ * TemplateProcessing is one by itself; BertProcessing and RobertaProcessing are fixed
+ * ones; ByteLevel adds nothing, but trims offsets. A template holds each text once and a
+ * handful of ids, so what it adds is bounded.
  */
 #include <string.h>
 
@@ -35,6 +36,30 @@ fine__template_bert(struct fine__template *single, struct fine__template *pair, 
     *pair = *single;
     add(pair, 1, 0, 1);
     add(pair, -1, sep, 1);
+}
+
+void
+fine__template_roberta(struct fine__template *single, struct fine__template *pair, int32_t cls,
+                       int32_t sep)
+{
+    *single = (struct fine__template){ .count = 0 };
+    add(single, -1, cls, 0);
+    add(single, 0, 0, 0);
+    add(single, -1, sep, 0);
+    *pair = *single;
+    add(pair, -1, sep, 0);
+    add(pair, 1, 0, 0);
+    add(pair, -1, sep, 0);
+}
+
+void
+fine__template_bos(struct fine__template *single, struct fine__template *pair, int32_t bos)
+{
+    *single = (struct fine__template){ .count = 0 };
+    add(single, -1, bos, 0);
+    add(single, 0, 0, 0);
+    *pair = *single;
+    add(pair, 1, 0, 1);
 }
 
 int64_t
@@ -131,30 +156,85 @@ read_bert_id(int32_t *out, const struct fine__json *processor, const char *key, 
     return 0;
 }
 
+/* trim_offsets and add_prefix_space, true where they are absent. */
+static int
+read_trimming(struct fine__template *single, struct fine__template *pair,
+              const struct fine__json *processor, const char *what)
+{
+    static const char *const keys[] = { "trim_offsets", "add_prefix_space" };
+    bool values[2];
+
+    for (int i = 0; i < 2; i++) {
+        const struct fine__json *value = fine__json_get(processor, keys[i]);
+
+        if (value != NULL && fine__json_type(value) != FINE__JSON_BOOL)
+            return fine__fail(FINE_EFORMAT, "%s: post_processor: '%s' must be true or false", what,
+                              keys[i]);
+        values[i] = fine__json_bool(value, true);
+    }
+    if (!values[0])
+        return 0;
+    single->trim = pair->trim = true;
+    single->trim_keeps_prefix = pair->trim_keeps_prefix = values[1];
+    return 0;
+}
+
+/* One that stands alone, or in a Sequence. */
+static int
+read_processor(struct fine__template *single, struct fine__template *pair,
+               const struct fine__json *processor, const char *what)
+{
+    const char *type = fine__json_string(fine__json_get(processor, "type"), NULL);
+    const struct fine__json *special = fine__json_get(processor, "special_tokens");
+    const struct fine__template before = *single;
+    int32_t cls = 0, sep = 0;
+
+    if (type == NULL)
+        return fine__fail(FINE_EFORMAT, "%s: post_processor: 'type' must be a string", what);
+    if (strcmp(type, "ByteLevel") == 0)
+        return read_trimming(single, pair, processor, what);
+    if (strcmp(type, "BertProcessing") != 0 && strcmp(type, "RobertaProcessing") != 0
+        && strcmp(type, "TemplateProcessing") != 0)
+        return fine__fail(FINE_EUNSUPPORTED, "%s: the post_processor '%s' isn't supported; "
+                          "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and a "
+                          "Sequence of them are", what, type);
+    if (before.n_added > 0)
+        return fine__fail(FINE_EUNSUPPORTED, "%s: post_processor: two that add tokens aren't "
+                          "supported", what);
+    if (strcmp(type, "TemplateProcessing") == 0) {
+        FINE__TRY(read_template(single, fine__json_get(processor, "single"), special, 1, what,
+                                "single"));
+        FINE__TRY(read_template(pair, fine__json_get(processor, "pair"), special, 2, what,
+                                "pair"));
+    } else {
+        FINE__TRY(read_bert_id(&cls, processor, "cls", what));
+        FINE__TRY(read_bert_id(&sep, processor, "sep", what));
+        if (strcmp(type, "BertProcessing") == 0)
+            fine__template_bert(single, pair, cls, sep);
+        else
+            fine__template_roberta(single, pair, cls, sep);
+    }
+    single->trim = pair->trim = before.trim;
+    single->trim_keeps_prefix = pair->trim_keeps_prefix = before.trim_keeps_prefix;
+    return strcmp(type, "RobertaProcessing") == 0 ? read_trimming(single, pair, processor, what)
+                                                  : 0;
+}
+
 int
 fine__template_read(struct fine__template *single, struct fine__template *pair,
                     const struct fine__json *processor, const char *what)
 {
     const char *type = fine__json_string(fine__json_get(processor, "type"), NULL);
-    const struct fine__json *special = fine__json_get(processor, "special_tokens");
-    int32_t cls = 0, sep = 0;
+    const struct fine__json *list = fine__json_get(processor, "processors");
 
-    if (fine__json_type(processor) == FINE__JSON_NULL) {
-        fine__template_plain(single, pair);
+    fine__template_plain(single, pair);
+    if (fine__json_type(processor) == FINE__JSON_NULL)
         return 0;
-    }
-    if (type == NULL)
-        return fine__fail(FINE_EFORMAT, "%s: post_processor: 'type' must be a string", what);
-    if (strcmp(type, "BertProcessing") == 0) {
-        FINE__TRY(read_bert_id(&cls, processor, "cls", what));
-        FINE__TRY(read_bert_id(&sep, processor, "sep", what));
-        fine__template_bert(single, pair, cls, sep);
-        return 0;
-    }
-    if (strcmp(type, "TemplateProcessing") != 0)
-        return fine__fail(FINE_EUNSUPPORTED, "%s: the post_processor '%s' isn't supported; "
-                          "TemplateProcessing and BertProcessing are", what, type);
-    FINE__TRY(read_template(single, fine__json_get(processor, "single"), special, 1, what,
-                            "single"));
-    return read_template(pair, fine__json_get(processor, "pair"), special, 2, what, "pair");
+    if (type == NULL || strcmp(type, "Sequence") != 0)
+        return read_processor(single, pair, processor, what);
+    if (fine__json_type(list) != FINE__JSON_ARRAY)
+        return fine__fail(FINE_EFORMAT, "%s: post_processor: 'processors' must be a list", what);
+    for (int64_t i = 0; i < fine__json_count(list); i++)
+        FINE__TRY(read_processor(single, pair, fine__json_at(list, i), what));
+    return 0;
 }

@@ -15,6 +15,8 @@ struct fine__template {
     } slots[FINE__TEMPLATE_MAX];
     int count;
     int n_added;              /* ids */
+    bool trim;                /* white space isn't part of an offset */
+    bool trim_keeps_prefix;   /* save one space at the text's beginning */
 };
 
 /* Texts one after the other, nothing added. */
@@ -22,6 +24,11 @@ void fine__template_plain(struct fine__template *single, struct fine__template *
 /* [CLS] A [SEP] and [CLS] A [SEP] B [SEP]. */
 void fine__template_bert(struct fine__template *single, struct fine__template *pair, int32_t cls,
                          int32_t sep);
+/* <s> A </s> and <s> A </s></s> B </s>, all of type 0. */
+void fine__template_roberta(struct fine__template *single, struct fine__template *pair,
+                            int32_t cls, int32_t sep);
+/* <s> A and <s> A B, the second of type 1. */
+void fine__template_bos(struct fine__template *single, struct fine__template *pair, int32_t bos);
 /* From the post_processor of tokenizer.json. */
 int fine__template_read(struct fine__template *single, struct fine__template *pair,
                         const struct fine__json *processor, const char *what);

@@ -12,7 +12,7 @@
 #include "text/kind.h"
 
 /* To add a kind: its file, and its line here. */
-static const struct fine__kind *const kinds[] = { &fine__wordpiece };
+static const struct fine__kind *const kinds[] = { &fine__wordpiece, &fine__bpe };
 
 static const struct {
     const char *name;
@@ -23,6 +23,8 @@ static const struct {
     [FINE__TOKENIZER_CONFIG] = { "tokenizer_config.json", true, true },
     [FINE__SPECIAL_TOKENS_MAP] = { "special_tokens_map.json", true, false },
     [FINE__ADDED_TOKENS] = { "added_tokens.json", true, false },
+    [FINE__VOCAB_JSON] = { "vocab.json", true, false },
+    [FINE__MERGES_TXT] = { "merges.txt", false, false },
 };
 
 enum { MAX_BYTES = 100 * 1000 * 1000 };
@@ -37,6 +39,7 @@ destroy(fine_tokenizer *t)
     fine__pieces_free(&t->pieces);
     fine__added_free(&t->plain);
     fine__added_free(&t->normalized);
+    fine__free(ctx, t->special);
     for (int i = 0; i < FINE__N_KEPT; i++) {
         fine__buf_free(&t->kept[i].text);
         fine__free(ctx, t->kept[i].path);
@@ -91,7 +94,7 @@ find_kind(fine_tokenizer *t, const struct fine__parsed *parsed)
         }
     }
     return fine__fail(FINE_EUNSUPPORTED, "%s: a tokenizer with the model '%s' isn't supported; "
-                      "WordPiece is", parsed->path[FINE__TOKENIZER_JSON], type);
+                      "WordPiece and byte-level BPE are", parsed->path[FINE__TOKENIZER_JSON], type);
 }
 
 static int
@@ -107,6 +110,9 @@ open_parsed(fine_tokenizer *t, struct fine__added_list *list, const struct fine_
                                       fine__json_get(parsed->json[FINE__TOKENIZER_JSON],
                                                      "post_processor"),
                                       parsed->path[FINE__TOKENIZER_JSON]));
+    if (t->single.trim && !t->kind->trims)
+        return fine__fail(FINE_EUNSUPPORTED, "%s: post_processor: trim_offsets isn't supported "
+                          "with a %s model", parsed->path[FINE__TOKENIZER_JSON], t->kind->type);
     FINE__TRY(fine__added_read(t, list, parsed));
     FINE__TRY(fine__added_build(t, list));
     fine__pieces_sort(&t->pieces);
@@ -163,10 +169,20 @@ read_files(fine_tokenizer *t, const struct fine__source *source)
         FINE__TRY(fine__source_read(source, files[i].name, MAX_BYTES, &kept->text));
         kept->present = true;
     }
-    if (!t->kept[FINE__TOKENIZER_JSON].present && !t->kept[FINE__VOCAB_TXT].present)
-        return fine__fail(FINE_EIO, "%s: no tokenizer: neither tokenizer.json nor vocab.txt is "
-                          "there", fine__source_name(source));
+    if (!fine__tokenizer_is_in(source))
+        return fine__fail(FINE_EIO, "%s: no tokenizer: neither tokenizer.json nor vocab.txt nor "
+                          "vocab.json is there", fine__source_name(source));
     return 0;
+}
+
+bool
+fine__tokenizer_is_in(const struct fine__source *source)
+{
+    bool is_in = fine__source_has(source, files[FINE__TOKENIZER_JSON].name);
+
+    for (int64_t i = 0; i < FINE__COUNT(kinds); i++)
+        is_in = is_in || fine__source_has(source, files[kinds[i]->file].name);
+    return is_in;
 }
 
 int
@@ -186,16 +202,37 @@ fine__tokenizer_open(fine_tokenizer **out, fine_context *ctx, const struct fine_
 }
 
 static int
-read_one(fine_tokenizer *t, const char *path)
+read_file(fine_tokenizer *t, enum fine__kept_name name, const char *path)
 {
-    struct fine__kept *kept =
-        &t->kept[fine__path_has_suffix(path, ".json") ? FINE__TOKENIZER_JSON : FINE__VOCAB_TXT];
+    struct fine__kept *kept = &t->kept[name];
 
     kept->path = fine__strdup(t->ctx, path);
     if (kept->path == NULL)
         return FINE_ENOMEM;
     kept->present = true;
     return fine__file_read(t->ctx, path, MAX_BYTES, &kept->text);
+}
+
+/* "gpt2-vocab.json" brings "gpt2-merges.txt". */
+static int
+read_one(fine_tokenizer *t, const char *path)
+{
+    const char *vocab = files[FINE__VOCAB_JSON].name;
+    struct fine__buf merges;
+    int rc;
+
+    if (!fine__path_has_suffix(path, vocab))
+        return read_file(t, fine__path_has_suffix(path, ".json") ? FINE__TOKENIZER_JSON
+                                                                 : FINE__VOCAB_TXT, path);
+    FINE__TRY(read_file(t, FINE__VOCAB_JSON, path));
+    fine__buf_init(&merges, t->ctx);
+    fine__buf_append(&merges, path, strlen(path) - strlen(vocab));
+    fine__buf_text(&merges, files[FINE__MERGES_TXT].name);
+    rc = fine__buf_status(&merges);
+    if (rc == 0)
+        rc = read_file(t, FINE__MERGES_TXT, merges.data);
+    fine__buf_free(&merges);
+    return rc;
 }
 
 int

@@ -7,6 +7,7 @@
 #ifndef FINE__TOKENIZER_H
 #define FINE__TOKENIZER_H
 
+#include "base/buf.h"
 #include "base/source.h"
 #include <finetune/tokenizer.h>
 
@@ -16,7 +17,8 @@ struct fine__scratch;
 struct fine__tokens {
     fine_context *ctx;
     int32_t *ids, *types;           /* count of each */
-    int64_t *offsets;               /* 2 * count: start, end in the text of their type */
+    int32_t *texts;                 /* count: which text each is of, 0 or 1; -1: an added one */
+    int64_t *offsets;               /* 2 * count: start, end in that text */
     int64_t count, capacity;
     int64_t truncated;              /* ids cut off */
     struct fine__scratch *scratch;  /* made at the first encoding */
@@ -29,7 +31,8 @@ void fine__tokens_shrink(struct fine__tokens *tokens);   /* frees the scratch, k
 /* FINE_EIO: the source has none. */
 int fine__tokenizer_open(fine_tokenizer **out, fine_context *ctx,
                          const struct fine__source *source);
-/* A folder, a vocab.txt or a tokenizer.json. */
+bool fine__tokenizer_is_in(const struct fine__source *source);
+/* A folder, a tokenizer.json, a vocab.txt, or a vocab.json with merges.txt beside it. */
 int fine__tokenizer_open_path(fine_tokenizer **out, fine_context *ctx, const char *path);
 fine_tokenizer *fine__tokenizer_ref(fine_tokenizer *tokenizer);
 void fine__tokenizer_unref(fine_tokenizer *tokenizer);
@@ -40,6 +43,10 @@ const char *fine__tokenizer_piece(const fine_tokenizer *tokenizer, int64_t id);
 int fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out,
                            const char *text, size_t length, const char *pair, size_t pair_length,
                            int64_t max_length, int offsets_in, bool add_special);
+
+/* The text of n ids into out, which is emptied before; ids without a piece give none. */
+int fine__tokenizer_decode(const fine_tokenizer *tokenizer, const int32_t *ids, int64_t n,
+                           bool skip_special, struct fine__buf *out);
 
 /* Writes the tokenizer's files, byte for byte as they were read, into folder. */
 int fine__tokenizer_save(const fine_tokenizer *tokenizer, fine_context *ctx, const char *folder);

@@ -20,7 +20,9 @@ fine__wordpiece_new(struct fine__wordpiece **out, fine_tokenizer *t)
     if (model == NULL)
         return FINE_ENOMEM;
     fine__trie_init(&model->trie, t->ctx);
+    fine__buf_init(&model->prefix, t->ctx);
     model->max_chars = 100;
+    model->clean_up = true;
     model->text = (struct fine__bert_text){ .normalize = true, .clean_text = true,
                                             .chinese = true, .strip_accents = true,
                                             .lowercase = true, .split = true };
@@ -57,7 +59,8 @@ fine__wordpiece_finish(fine_tokenizer *t, const char *unknown, const char *prefi
     model->unknown = (int32_t)id;
     model->continuation = node < 0 ? UINT32_MAX : (uint32_t)node;
     fine__bert_text_prepare(&model->text);
-    return 0;
+    fine__buf_text(&model->prefix, prefix);
+    return fine__buf_status(&model->prefix);
 }
 
 static void
@@ -65,8 +68,10 @@ close_model(fine_tokenizer *t)
 {
     struct fine__wordpiece *model = t->model;
 
-    if (model != NULL)
+    if (model != NULL) {
         fine__trie_free(&model->trie);
+        fine__buf_free(&model->prefix);
+    }
     fine__free(t->ctx, model);
 }
 
@@ -145,6 +150,51 @@ split(const fine_tokenizer *t, struct fine__scratch *s, size_t start, size_t end
     return 0;
 }
 
+/* Replaces `from` by the shorter `to` in text[start, …). */
+static void
+replace(struct fine__buf *text, size_t start, const char *from, const char *to)
+{
+    const size_t n_from = strlen(from), n_to = strlen(to);
+    size_t at = start;
+
+    for (size_t i = start; i < text->length;) {
+        if (text->length - i >= n_from && memcmp(text->data + i, from, n_from) == 0) {
+            memcpy(text->data + at, to, n_to);
+            at += n_to;
+            i += n_from;
+        } else {
+            text->data[at++] = text->data[i++];
+        }
+    }
+    text->length = at;
+}
+
+/* As the tokenizers library writes words after one another, English habits included. */
+static int
+decode(const fine_tokenizer *t, const char *piece, bool is_first, struct fine__buf *out)
+{
+    static const char *const habits[][2] = {
+        { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" },
+        { " n't", "n't" }, { " 'm", "'m" }, { " do not", " don't" }, { " 's", "'s" },
+        { " 've", "'ve" }, { " 're", "'re" },
+    };
+    const struct fine__wordpiece *model = t->model;
+    const size_t n_prefix = model->prefix.length, before = out->length;
+
+    if (is_first)
+        fine__buf_text(out, piece);
+    else if (strncmp(piece, fine__buf_cstr(&model->prefix), n_prefix) == 0)
+        fine__buf_text(out, piece + n_prefix);
+    else {
+        fine__buf_byte(out, ' ');
+        fine__buf_text(out, piece);
+    }
+    FINE__TRY(fine__buf_status(out));
+    for (int64_t i = 0; model->clean_up && i < FINE__COUNT(habits); i++)
+        replace(out, before, habits[i][0], habits[i][1]);
+    return 0;
+}
+
 const struct fine__kind fine__wordpiece = {
     .type = "WordPiece",
     .file = FINE__VOCAB_TXT,
@@ -155,4 +205,5 @@ const struct fine__kind fine__wordpiece = {
     .lookup = lookup,
     .normalize = normalize,
     .split = split,
+    .decode = decode,
 };

@@ -15,6 +15,8 @@ struct fine__wordpiece {
     uint32_t continuation;           /* the node of "##"; UINT32_MAX: no piece begins so */
     int32_t unknown;
     int64_t max_chars;               /* a longer word is unknown */
+    struct fine__buf prefix;         /* "##" */
+    bool clean_up;                   /* decoding leaves out the space before "." and the like */
 };
 
 /* Empty, with BERT's defaults. */

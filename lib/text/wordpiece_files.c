@@ -9,20 +9,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "text/files.h"
 #include "text/wordpiece.h"
-
-static int
-read_bool(const struct fine__json *object, const char *key, bool *value, const char *what)
-{
-    const struct fine__json *member = fine__json_get(object, key);
-
-    if (member == NULL)
-        return 0;
-    if (fine__json_type(member) != FINE__JSON_BOOL)
-        return fine__fail(FINE_EFORMAT, "%s: '%s' must be true or false", what, key);
-    *value = fine__json_bool(member, *value);
-    return 0;
-}
 
 /* strip_accents: true, false, or null, which follows lowercase: 1, 0, -1. */
 static int
@@ -61,8 +49,8 @@ apply_config(fine_tokenizer *t, const struct fine__parsed *parsed, int strip)
     const int strip_before = strip;
 
     if (model->text.normalize && !is_generic_class(config)) {
-        FINE__TRY(read_bool(config, "do_lower_case", &model->text.lowercase, what));
-        FINE__TRY(read_bool(config, "tokenize_chinese_chars", &model->text.chinese, what));
+        FINE__TRY(fine__read_flag(config, "do_lower_case", &model->text.lowercase, what));
+        FINE__TRY(fine__read_flag(config, "tokenize_chinese_chars", &model->text.chinese, what));
         FINE__TRY(read_strip(config, &strip, what));
         if (parsed->json[FINE__TOKENIZER_JSON] != NULL
             && (before.lowercase != model->text.lowercase || before.chinese != model->text.chinese
@@ -91,9 +79,9 @@ read_normalizer(struct fine__wordpiece *model, const struct fine__json *normaliz
     if (strcmp(type, "BertNormalizer") != 0)
         return fine__fail(FINE_EUNSUPPORTED, "%s: the normalizer '%s' isn't supported with a "
                           "WordPiece model; BertNormalizer is", what, type);
-    FINE__TRY(read_bool(normalizer, "clean_text", &model->text.clean_text, what));
-    FINE__TRY(read_bool(normalizer, "handle_chinese_chars", &model->text.chinese, what));
-    FINE__TRY(read_bool(normalizer, "lowercase", &model->text.lowercase, what));
+    FINE__TRY(fine__read_flag(normalizer, "clean_text", &model->text.clean_text, what));
+    FINE__TRY(fine__read_flag(normalizer, "handle_chinese_chars", &model->text.chinese, what));
+    FINE__TRY(fine__read_flag(normalizer, "lowercase", &model->text.lowercase, what));
     return read_strip(normalizer, strip, what);
 }
 
@@ -110,25 +98,6 @@ read_pre_tokenizer(struct fine__wordpiece *model, const struct fine__json *pre, 
     if (strcmp(type, "BertPreTokenizer") != 0)
         return fine__fail(FINE_EUNSUPPORTED, "%s: the pre_tokenizer '%s' isn't supported with a "
                           "WordPiece model; BertPreTokenizer is", what, type);
-    return 0;
-}
-
-static int
-read_vocabulary(fine_tokenizer *t, const struct fine__json *vocab, const char *what)
-{
-    if (fine__json_type(vocab) != FINE__JSON_OBJECT || fine__json_count(vocab) == 0)
-        return fine__fail(FINE_EFORMAT, "%s: model: 'vocab' must be an object of pieces and their "
-                          "ids", what);
-    for (void *it = fine__json_first(vocab); it != NULL; it = fine__json_next(vocab, it)) {
-        const struct fine__json *value = fine__json_value(it);
-        const char *piece = fine__json_key(it);
-        const int64_t id = fine__json_int(value, -1);
-
-        if (fine__json_type(value) != FINE__JSON_INTEGER || id < 0 || id >= INT32_MAX)
-            return fine__fail(FINE_EFORMAT, "%s: model: vocab: the id of '%s' must be an integer "
-                              "from 0 to %d", what, piece, INT32_MAX - 1);
-        FINE__TRY(fine__wordpiece_put(t, piece, strlen(piece), id));
-    }
     return 0;
 }
 
@@ -164,8 +133,9 @@ fine__wordpiece_open_json(fine_tokenizer *t, const struct fine__parsed *parsed)
     FINE__TRY(read_string(json, "continuing_subword_prefix", &prefix, what));
     FINE__TRY(read_normalizer(model, fine__json_get(root, "normalizer"), &strip, what));
     FINE__TRY(read_pre_tokenizer(model, fine__json_get(root, "pre_tokenizer"), what));
+    FINE__TRY(fine__read_flag(fine__json_get(root, "decoder"), "cleanup", &model->clean_up, what));
     FINE__TRY(apply_config(t, parsed, strip));
-    FINE__TRY(read_vocabulary(t, fine__json_get(json, "vocab"), what));
+    FINE__TRY(fine__read_vocabulary(t, fine__json_get(json, "vocab"), fine__wordpiece_put, what));
     return fine__wordpiece_finish(t, unknown, prefix, what);
 }
 
@@ -206,37 +176,6 @@ read_lines(fine_tokenizer *t, const struct fine__buf *file, const char *what)
     return 0;
 }
 
-/* The name of a special token in tokenizer_config.json or special_tokens_map.json: a
- * string, or an object with content and flags. */
-static int
-special_token(const struct fine__parsed *parsed, const char *key, const char *fallback,
-              const char **content, struct fine__added_token *token)
-{
-    static const enum fine__kept_name files[] = { FINE__TOKENIZER_CONFIG,
-                                                  FINE__SPECIAL_TOKENS_MAP };
-
-    *token = (struct fine__added_token){ .special = true };
-    *content = fallback;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const struct fine__json *value = fine__json_get(parsed->json[files[i]], key);
-        const char *what = parsed->path[files[i]];
-
-        if (fine__json_type(value) == FINE__JSON_NULL)
-            continue;
-        *content = fine__json_string(value, NULL);
-        if (*content == NULL)
-            *content = fine__json_string(fine__json_get(value, "content"), NULL);
-        if (*content == NULL)
-            return fine__fail(FINE_EFORMAT, "%s: '%s' must be a string, or an object with a string "
-                              "'content'", what, key);
-        FINE__TRY(read_bool(value, "single_word", &token->single_word, what));
-        FINE__TRY(read_bool(value, "lstrip", &token->lstrip, what));
-        FINE__TRY(read_bool(value, "rstrip", &token->rstrip, what));
-        return read_bool(value, "normalized", &token->normalized, what);
-    }
-    return 0;
-}
-
 int
 fine__wordpiece_open_files(fine_tokenizer *t, const struct fine__parsed *parsed)
 {
@@ -247,7 +186,7 @@ fine__wordpiece_open_files(fine_tokenizer *t, const struct fine__parsed *parsed)
 
     FINE__TRY(fine__wordpiece_new(&model, t));
     FINE__TRY(apply_config(t, parsed, -1));
-    FINE__TRY(special_token(parsed, "unk_token", "[UNK]", &unknown, &token));
+    FINE__TRY(fine__special_token(parsed, "unk_token", "[UNK]", &unknown, &token));
     FINE__TRY(read_lines(t, &t->kept[FINE__VOCAB_TXT].text, what));
     return fine__wordpiece_finish(t, unknown, "##", what);
 }
@@ -267,7 +206,7 @@ fine__wordpiece_add_special(fine_tokenizer *t, struct fine__added_list *list,
         const char *content;
         int64_t id;
 
-        FINE__TRY(special_token(parsed, names[i].key, names[i].fallback, &content, &token));
+        FINE__TRY(fine__special_token(parsed, names[i].key, names[i].fallback, &content, &token));
         id = t->kind->lookup(t, content, strlen(content));
         if (strcmp(names[i].key, "cls_token") == 0)
             cls = id;
