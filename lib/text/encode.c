@@ -124,15 +124,24 @@ longest_first(int64_t n[2], int64_t room)
     n[!first_is_longer] = longer;
 }
 
-/* Where in the text the last offset stood, in bytes and in code points. */
+/* Where in the text the last offset stood, in bytes and in code points, and the one before
+ * it: an offset that was trimmed may lie behind the next one. */
 struct cursor {
-    size_t byte;
-    int64_t character;
+    size_t byte, byte_before;
+    int64_t character, character_before;
 };
 
 static int64_t
 advance(struct cursor *cursor, const char *text, size_t length, size_t to)
 {
+    if (to < cursor->byte && to >= cursor->byte_before) {
+        cursor->byte = cursor->byte_before;
+        cursor->character = cursor->character_before;
+    } else if (to < cursor->byte) {
+        *cursor = (struct cursor){ .byte = 0 };
+    }
+    cursor->byte_before = cursor->byte;
+    cursor->character_before = cursor->character;
     while (cursor->byte < to) {
         if ((unsigned char)text[cursor->byte] < 0x80)
             cursor->byte++;
@@ -149,8 +158,8 @@ static void
 place(struct fine__tokens *out, const struct fine__unit *units, int64_t first, int64_t n,
       const struct fine__slot *slot, const char *text, size_t length, int offsets_in)
 {
-    /* Starts and ends each go forward, but a start may lie before the last end. */
-    struct cursor starts = { 0, 0 }, ends = { 0, 0 };
+    /* Starts and ends each go forward, nearly, but a start may lie before the last end. */
+    struct cursor starts = { .byte = 0 }, ends = { .byte = 0 };
 
     for (int64_t i = first; i < first + n; i++) {
         const int64_t at = out->count++;

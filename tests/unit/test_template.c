@@ -65,6 +65,20 @@ START_TEST(processors)
                      0);
     ck_assert_str_eq(shown(&single), "101.3 7.3 A.2 ");
     ck_assert_str_eq(shown(&pair), "B.1 102.4 A.0 ");
+    ck_assert_int_eq(read_text(&single, &pair, ctx,
+                               "{\"type\": \"RobertaProcessing\", \"sep\": [\"</s>\", 2],"
+                               "\"cls\": [\"<s>\", 0], \"add_prefix_space\": false}"),
+                     0);
+    ck_assert_str_eq(shown(&single), "0.0 A.0 2.0 ");
+    ck_assert_str_eq(shown(&pair), "0.0 A.0 2.0 2.0 B.0 2.0 ");
+    ck_assert(single.trim && pair.trim && !single.trim_keeps_prefix);
+    ck_assert_int_eq(read_text(&single, &pair, ctx,
+                               "{\"type\": \"Sequence\", \"processors\": ["
+                               "{\"type\": \"ByteLevel\"}, {\"type\": \"BertProcessing\","
+                               "\"sep\": [\"b\", 2], \"cls\": [\"a\", 1]}]}"),
+                     0);
+    ck_assert_str_eq(shown(&single), "1.0 A.0 2.0 ");
+    ck_assert(single.trim && single.trim_keeps_prefix);
     ck_assert_int_eq(read_text(&single, &pair, ctx, "null"), 0);
     ck_assert_str_eq(shown(&single), "A.0 ");
     ck_assert_str_eq(shown(&pair), "A.0 B.1 ");
@@ -82,7 +96,16 @@ START_TEST(broken_processors)
     } cases[] = {
         { "{}", FINE_EFORMAT, "'type' must be a string" },
         { "[]", FINE_EFORMAT, "'type' must be a string" },
-        { "{\"type\": \"ByteLevel\"}", FINE_EUNSUPPORTED, "'ByteLevel' isn't supported" },
+        { "{\"type\": \"Metaspace\"}", FINE_EUNSUPPORTED, "'Metaspace' isn't supported" },
+        { "{\"type\": \"ByteLevel\", \"trim_offsets\": 1}", FINE_EFORMAT,
+          "'trim_offsets' must be true or false" },
+        { "{\"type\": \"Sequence\"}", FINE_EFORMAT, "'processors' must be a list" },
+        { "{\"type\": \"Sequence\", \"processors\": [{\"type\": \"Sequence\"}]}",
+          FINE_EUNSUPPORTED, "'Sequence' isn't supported" },
+        { "{\"type\": \"Sequence\", \"processors\": ["
+          "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 1], \"sep\": [\"b\", 2]},"
+          "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 1], \"sep\": [\"b\", 2]}]}",
+          FINE_EUNSUPPORTED, "two that add tokens" },
         { "{\"type\": \"BertProcessing\"}", FINE_EFORMAT, "'cls' must be a token and its id" },
         { "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 1], \"sep\": [\"b\", -1]}", FINE_EFORMAT,
           "'sep' must be" },
