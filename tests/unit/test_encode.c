@@ -268,6 +268,8 @@ START_TEST(public_calls)
     ck_assert_int_eq(fine_encoding_count(e), 4);
     ck_assert_int_eq(fine_encoding_ids(e)[1], 5);
     ck_assert_int_eq(fine_encoding_type_ids(e)[1], 0);
+    ck_assert_int_eq(fine_encoding_text_ids(e)[0], -1);
+    ck_assert_int_eq(fine_encoding_text_ids(e)[1], 0);
     ck_assert_int_eq(fine_encoding_offsets(e)[4], 1);
     ck_assert_int_eq(fine_encoding_truncated(e), 0);
     fine_encoding_free(e);
@@ -311,6 +313,7 @@ START_TEST(public_calls)
     ck_assert_int_eq(fine_encoding_count(NULL), 0);
     ck_assert_ptr_null(fine_encoding_ids(NULL));
     ck_assert_ptr_null(fine_encoding_type_ids(NULL));
+    ck_assert_ptr_null(fine_encoding_text_ids(NULL));
     ck_assert_ptr_null(fine_encoding_offsets(NULL));
     ck_assert_int_eq(fine_encoding_truncated(NULL), 0);
     fine_tokenizer_free(t);
@@ -318,6 +321,39 @@ START_TEST(public_calls)
 }
 END_TEST
 
+START_TEST(public_decoding)
+{
+    fine_context *ctx = new_context(1);
+    fine_tokenizer *t = opened_vocab(ctx);
+    fine_encoding *e = NULL;
+    char out[16] = "as it was";
+    int64_t length = 0;
+
+    ck_assert_int_eq(fine_tokenizer_encode(&e, t, "ab ab", -1, NULL, 0, NULL), 0);
+    const int32_t *ids = fine_encoding_ids(e);
+    const int64_t n = fine_encoding_count(e);
+
+    ck_assert_int_eq(fine_tokenizer_decode(t, ids, n, 1, NULL, 0, &length), FINE_OK);
+    ck_assert_int_eq(length, 5);
+    length = 0;
+    ck_assert_int_eq(fine_tokenizer_decode(t, ids, n, 1, out, 5, &length), FINE_EINVAL);
+    ck_assert_int_eq(length, 5);
+    ck_assert_str_eq(out, "as it was");
+    ck_assert_int_eq(fine_tokenizer_decode(t, ids, n, 1, out, 6, NULL), FINE_OK);
+    ck_assert_str_eq(out, "ab ab");
+    ck_assert_int_eq(fine_tokenizer_decode(t, NULL, 0, 0, out, sizeof out, &length), FINE_OK);
+    ck_assert_str_eq(out, "");
+    ck_assert_int_eq(fine_tokenizer_decode(NULL, ids, n, 1, out, 6, NULL), FINE_EINVAL);
+    ck_assert_int_eq(fine_tokenizer_decode(t, NULL, 1, 1, out, 6, NULL), FINE_EINVAL);
+    ck_assert_int_eq(fine_tokenizer_decode(t, ids, -1, 1, out, 6, NULL), FINE_EINVAL);
+    ck_assert_int_eq(fine_tokenizer_decode(t, ids, n, 2, out, 6, NULL), FINE_EINVAL);
+    ck_assert_int_eq(fine_tokenizer_decode(t, ids, n, 1, out, 0, NULL), FINE_EINVAL);
+    fine_encoding_free(e);
+    fine_tokenizer_free(t);
+    free_context(ctx);
+}
+END_TEST
+
 RUNNER("encode", singles_and_pairs, offsets_count_bytes_or_characters, longest_loses_first,
        refusals_leave_the_result, steady_state_allocates_nothing, time_is_linear,
-       every_allocation_fails, public_calls)
+       every_allocation_fails, public_calls, public_decoding)
