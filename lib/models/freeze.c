@@ -159,18 +159,26 @@ fine__model_freeze(fine_model *model, const char *spec)
         fine__free(model->ctx, copy);
         return rc;
     }
+    for (int64_t i = 0; i < n; i++)
+        model->params.list[i].frozen = frozen[i];
+    fine__free(model->ctx, frozen);
+    fine__free(model->ctx, model->freeze_spec);
+    model->freeze_spec = copy;
+    fine__model_update_trained(model);
+    return 0;
+}
+
+void
+fine__model_update_trained(fine_model *model)
+{
     memset(model->stage_trains, 0, (size_t)(model->n_layers + 2) * sizeof(bool));
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < model->params.count; i++) {
         struct fine__param *param = &model->params.list[i];
 
-        param->tensor.wants_grad = !frozen[i] && is_used(model, param);
+        param->tensor.wants_grad = !param->frozen && is_used(model, param);
         if (param->tensor.wants_grad)
             model->stage_trains[param->stage] = true;
     }
     /* Gradients of what is frozen now go at once; the others are made when they are needed. */
     fine__params_drop_gradients(&model->params);
-    fine__free(model->ctx, frozen);
-    fine__free(model->ctx, model->freeze_spec);
-    model->freeze_spec = copy;
-    return 0;
 }

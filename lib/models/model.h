@@ -64,6 +64,8 @@ int fine__model_open(fine_model **out, fine_context *ctx, const struct fine__sou
                      const struct fine_model_options *options);
 int fine__model_set_task(fine_model *model, const struct fine_task_options *options);
 int fine__model_freeze(fine_model *model, const char *spec);
+/* What is trained follows from what is frozen and from the pooling. */
+void fine__model_update_trained(fine_model *model);
 int fine__model_save(fine_model *model, const char *folder);
 
 void fine__preparation_free(fine_context *ctx, struct fine__preparation *preparation);

@@ -138,21 +138,41 @@ fine__model_name_labels(fine_model *model, const struct fine_task_options *optio
     return rc;
 }
 
+/* Everything that can fail comes first, so that a failure leaves the model as it was. */
 int
 fine__model_set_task(fine_model *model, const struct fine_task_options *options)
 {
     struct wanted w = { 0 };
 
     FINE__TRY(read_wanted(model, options, &w));
-    if (!head_serves(model, &w))
-        FINE__TRY(new_head(model, &w, options->seed));
-    FINE__TRY(fine__model_name_labels(model, options));
+    const bool serves = head_serves(model, &w);
+    char **const old = model->labels;
+    const int64_t n_old = model->n_labels;
+
+    model->labels = NULL;
+    model->n_labels = 0;
+    int rc = fine__model_name_labels(model, options);
+
+    if (rc == 0 && !serves)
+        rc = new_head(model, &w, options->seed);
+    char **const kept = rc == 0 ? model->labels : old;
+    const int64_t n_kept = rc == 0 ? model->n_labels : n_old;
+
+    if (rc == 0) {
+        model->labels = old;
+        model->n_labels = n_old;
+    }
+    fine__model_set_labels(model, NULL, 0);         /* frees what isn't kept */
+    model->labels = kept;
+    model->n_labels = n_kept;
+    if (rc < 0)
+        return rc;
     if (w.pool == FINE__POOL_POOLER && !model->has_pooler)
         draw_pooler(model, options->seed);
     model->task = w.task;
     model->pool = w.pool;
     model->max_length = w.max_length;
     model->overlong_is_error = w.overlong_is_error;
-    /* What is trained depends on the pooling. */
-    return fine__model_freeze(model, model->freeze_spec != NULL ? model->freeze_spec : "none");
+    fine__model_update_trained(model);
+    return 0;
 }
