@@ -22,7 +22,7 @@ GOOD = {
 MAY_BE_NULL = "|".join((
     r"(norm|loss|type|n_dims|shape|data|count)_out$", r"_(encode|predict) pairs?$", "fine_dataset_add (pair|label|group)$",
     "fine_trainer_new schedule$", "fine_trainer_(evaluate|finish|fit) out$", "fine_recipe_run (out|progress|user)$",
-    "fine_tensors_put data$", "fine_recipe_parse folder$"))
+    "fine_tensors_put data$", "fine_recipe_parse folder$", "fine_tokenizer_decode (out|length)$"))
 SETUP = r"""
 #include "tiny.h"
 
@@ -90,6 +90,8 @@ def value(argument):
         return ("1.0" if argument.startswith("double") else "1"), False
     if argument.startswith("const struct") and argument.endswith("options"):
         return "NULL", False        # the defaults
+    if argument.startswith("char *"):
+        return "(char *)scratch", True
     kind = re.sub(r"^const ", "", re.sub(r"\w+$", "", argument)).strip()
     if kind in GOOD:
         return GOOD[kind], True
