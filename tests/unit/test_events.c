@@ -204,7 +204,7 @@ START_TEST(out_of_memory)
         ck_assert_int_eq(rc == 0, events != NULL);
         if (rc == 0)
             rc = fine__events_scalar(events, 1, 2, "a", 3);
-        ck_assert(rc == 0 || rc == FINE_ENOMEM);
+        ck_assert_msg(rc == 0 || rc == FINE_ENOMEM, "%d: %s", rc, fine_error_message());
         fine__events_close(events);
         free_context(ctx);
     }
