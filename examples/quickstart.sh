@@ -85,7 +85,7 @@ rm -rf runs
 
 heading "1 of 2: the encoder frozen, only a new head is trained"
 "$finetune" train sentiment_bert.yaml --json --out runs/frozen --set train.freeze=all \
-    --set train.epochs=4 --set train.batch_size=64 \
+    --set train.epochs=10 --set train.batch_size=64 \
     --set "train.optimizer={type: adamw, learning_rate: 1.0e-2}" >frozen.jsonl
 
 heading "2 of 2: everything is trained"
