@@ -87,8 +87,12 @@ cli_print_json(json_t *value)
 int
 cli_finish(int exit_code)
 {
+    static int said;
+
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "cannot write to standard output: %s; results are lost\n", strerror(errno));
+        if (!said++)
+            fprintf(stderr, "cannot write to standard output: %s; results are lost\n",
+                    strerror(errno));
         return exit_code == CLI_DONE ? CLI_FAILED : exit_code;
     }
     return exit_code;

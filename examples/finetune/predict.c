@@ -118,6 +118,12 @@ cli_predict(int argc, char **argv)
         exit_code = cli_fail(rc, CLI_READING);
         goto out;
     }
+    if (fine_model_task(model)[0] == '\0') {
+        exit_code =
+            cli_complain(CLI_INPUT, "%s: the model has no task yet; 'finetune train' gives it one",
+                         arguments[0]);
+        goto out;
+    }
     rows.text_column = text ? text : remembered.text ? remembered.text : "text";
     rows.pair_column = text_pair              ? text_pair
                        : remembered.text_pair ? remembered.text_pair

@@ -272,7 +272,7 @@ class Cli(unittest.TestCase):
         p.stdout.close()
 
     def test_no_task_yet(self):
-        self.expect(3, "predict", "tiny", stdin="good\n")
+        self.expect(3, "predict", "tiny", stdin="", says="no task yet")
 
     # ---- embed, tokenize ----
 
