@@ -17,19 +17,19 @@
 #include <finetune.h>
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
-#define OK(call)                                                                      \
-    do {                                                                              \
-        const int rc_ = (call);                                                       \
-        if (rc_ < 0)                                                                  \
-            ck_abort_msg("%s: %d: %s", #call, rc_, fine_error_message());             \
+#define OK(call) \
+    do { \
+        const int rc_ = (call); \
+        if (rc_ < 0) \
+            ck_abort_msg("%s: %d: %s", #call, rc_, fine_error_message()); \
     } while (0)
-#define FAILS(code, call)                                                             \
-    do {                                                                              \
-        const int rc_ = (call);                                                       \
-        if (rc_ != (code))                                                            \
+#define FAILS(code, call) \
+    do { \
+        const int rc_ = (call); \
+        if (rc_ != (code)) \
             ck_abort_msg("%s: %d, not %s: %s", #call, rc_, #code, fine_error_message()); \
-        if (fine_error_message()[0] == '\0')                                          \
-            ck_abort_msg("%s: no message", #call);                                    \
+        if (fine_error_message()[0] == '\0') \
+            ck_abort_msg("%s: no message", #call); \
     } while (0)
 
 static inline fine_context *
@@ -214,8 +214,8 @@ tiny_values(const struct shape *shape, uint32_t stream, float *to)
     const bool gain = strstr(shape->name, "LayerNorm.weight") != NULL;
 
     for (int64_t i = 0; i < count; i++)
-        to[i] = (gain ? 1 : 0) + (gain || shape->n_dims == 1 ? 0.1f : 0.5f) *
-                                     noise(stream, (uint32_t)i);
+        to[i] = (gain ? 1 : 0) +
+                (gain || shape->n_dims == 1 ? 0.1f : 0.5f) * noise(stream, (uint32_t)i);
 }
 
 static inline fine_tensors *
@@ -229,8 +229,8 @@ tiny_weights(fine_context *ctx, const char *prefix, int64_t n_outputs)
     OK(fine_tensors_new(&weights, ctx));
     for (int i = 0; i < n; i++) {
         tiny_values(&shapes[i], (uint32_t)i, values);
-        OK(fine_tensors_put(weights, shapes[i].name, FINE_F32, shapes[i].n_dims,
-                            shapes[i].sizes, values));
+        OK(fine_tensors_put(weights, shapes[i].name, FINE_F32, shapes[i].n_dims, shapes[i].sizes,
+                            values));
     }
     return weights;
 }
@@ -240,8 +240,8 @@ tiny_weights(fine_context *ctx, const char *prefix, int64_t n_outputs)
 static inline char *
 serialized(const fine_tensors *set, int64_t *n_out)
 {
-    static const char *const names[] = { "", "BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "I64",
-                                         "U64", "F16", "BF16", "F32", "F64" };
+    static const char *const names[] = { "",    "BOOL", "U8",  "I8",  "I16",  "U16", "I32",
+                                         "U32", "I64",  "U64", "F16", "BF16", "F32", "F64" };
     static const int64_t sizes[] = { 0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8 };
     const int64_t n = fine_tensors_count(set);
     char *header = malloc(64 + 300 * (size_t)(n + 1)), *at = header + 8, *bytes;
@@ -395,6 +395,29 @@ floats_of(const fine_tensors *set, const char *name, int64_t n)
     ck_assert_msg(type == FINE_F32 && (n < 0 || count == n), "%s: type %d, %lld elements", name,
                   (int)type, (long long)count);
     return data;
+}
+
+/* A sum over all weights that no change leaves alone. */
+static inline uint64_t
+hash_of(const fine_model *m)
+{
+    struct fine_param_info info = { .struct_size = sizeof info };
+    uint64_t hash = 1;
+
+    for (int64_t i = 0; i < fine_model_n_params(m); i++) {
+        const float *values;
+        int64_t count;
+
+        OK(fine_model_param(m, i, &info));
+        OK(fine_model_values(m, info.name, &values, &count));
+        for (int64_t j = 0; j < count; j++) {
+            uint32_t bits;
+
+            memcpy(&bits, &values[j], sizeof bits);
+            hash = (hash ^ bits) * 0x100000001b3u;
+        }
+    }
+    return hash;
 }
 
 /* Rows that say by their words which label they have. */

@@ -172,8 +172,8 @@ START_TEST(while_a_trainer_holds_it)
     ck_assert_int_eq(fine_trainer_step(trainer), 1);
     check_locked(FINE_ESTATE);
     FAILS(FINE_ESTATE, fine_dataset_add(data, "w1", NULL, "no", NULL));
-    FAILS(FINE_ESTATE, fine_trainer_evaluate(trainer, NULL));       /* no validation data */
-    FAILS(FINE_ESTATE, fine_trainer_checkpoint(trainer));           /* no folder */
+    FAILS(FINE_ESTATE, fine_trainer_evaluate(trainer, NULL)); /* no validation data */
+    FAILS(FINE_ESTATE, fine_trainer_checkpoint(trainer));     /* no folder */
     ck_assert_int_eq(fine_trainer_step(trainer), 1);
     ck_assert_int_eq(fine_trainer_step(trainer), 1);
     ck_assert_int_eq(fine_trainer_step(trainer), 0);
@@ -196,14 +196,14 @@ START_TEST(an_optimizer_and_its_model)
     fine_model *other = open_tiny(ctx, 2);
 
     give_task(model);
-    FAILS(FINE_ESTATE, fine_optimizer_step(optimizer, model, 1e-3));        /* no gradients */
+    FAILS(FINE_ESTATE, fine_optimizer_step(optimizer, model, 1e-3)); /* no gradients */
     OK(fine_model_backward(model, batch, 1, NULL));
     OK(fine_model_backward(other, batch, 1, NULL));
     FAILS(FINE_EINVAL, fine_optimizer_step(optimizer, model, NAN));
     FAILS(FINE_EINVAL, fine_optimizer_step(optimizer, model, -1));
     OK(fine_optimizer_step(optimizer, model, 1e-3));
     FAILS(FINE_ESTATE, fine_optimizer_step(optimizer, other, 1e-3));
-    OK(fine_model_freeze(model, "all"));                    /* something else is trained now */
+    OK(fine_model_freeze(model, "all")); /* something else is trained now */
     OK(fine_model_backward(model, batch, 1, NULL));
     FAILS(FINE_ESTATE, fine_optimizer_step(optimizer, model, 1e-3));
     OK(fine_model_freeze(model, "none"));
@@ -234,7 +234,7 @@ START_TEST(gradients_follow_what_is_trained)
     OK(fine_model_backward(model, batch, 1, NULL));
     FAILS(FINE_ESTATE, fine_model_gradient(model, name, &gradient, &count));
     OK(fine_model_gradient(model, "classifier.weight", &gradient, &count));
-    give_task(model);                                       /* the head stays, and so does this */
+    give_task(model); /* the head stays, and so does this */
     OK(fine_model_freeze(model, "none"));
     OK(fine_model_backward(model, batch, 1, NULL));
     OK(fine_model_gradient(model, name, &gradient, &count));
@@ -267,7 +267,7 @@ START_TEST(gradients_add_up)
         largest = fmax(largest, fabs((double)(gradient[i] - once[i])));
     ck_assert(largest <= 1e-6 * norm);
     OK(fine_model_clip_gradients(model, norm / 3, &again));
-    ck_assert(fabs(again - norm) <= 1e-5 * norm);           /* before clipping */
+    ck_assert(fabs(again - norm) <= 1e-5 * norm); /* before clipping */
     OK(fine_model_clip_gradients(model, 0, &again));
     ck_assert(fabs(again - norm / 3) <= 1e-5 * norm);
     /* an evaluation between two backwards leaves them alone; one with gradients starts anew */
@@ -323,7 +323,7 @@ START_TEST(a_session_and_its_answers)
     OK(fine_session_embed(session, texts, 3, &embed));
     ck_assert_ptr_nonnull(fine_session_embedding(session, 2, &count));
     ck_assert_int_eq(count, WIDTH);
-    ck_assert_ptr_nonnull(fine_session_scores(session, 2));         /* both kinds stay */
+    ck_assert_ptr_nonnull(fine_session_scores(session, 2)); /* both kinds stay */
     OK(fine_dataset_new(&empty, ctx, NULL));
     FAILS(FINE_EDATA, fine_session_evaluate(session, empty, &report));
     OK(fine_dataset_new(&unknown, ctx, NULL));
@@ -343,10 +343,11 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = { without_a_task, without_a_tokenizer, while_a_session_reads,
-                                   while_a_trainer_holds_it, an_optimizer_and_its_model,
-                                   gradients_follow_what_is_trained, gradients_add_up,
-                                   a_session_and_its_answers };
+    const TTest *const tests[] = {
+        without_a_task,           without_a_tokenizer,        while_a_session_reads,
+        while_a_trainer_holds_it, an_optimizer_and_its_model, gradients_follow_what_is_trained,
+        gradients_add_up,         a_session_and_its_answers
+    };
 
     return run_tests_with(setup, teardown, "order", tests, COUNT(tests));
 }

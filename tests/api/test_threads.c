@@ -12,8 +12,11 @@ enum { N_TEXTS = 30, N_THREADS = 4 };
 static const char *
 text_of(int i)
 {
-    static const char *const texts[] = { "w1 w2 w3", "", "w24 a b c", "w0", "zz zz w3 w4 w5 w6",
-                                         "w7 w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20" };
+    static const char *const texts[] = {
+        "w1 w2 w3",          "",
+        "w24 a b c",         "w0",
+        "zz zz w3 w4 w5 w6", "w7 w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20"
+    };
 
     return texts[i % COUNT(texts)];
 }
@@ -166,10 +169,9 @@ START_TEST(weights_are_held_once)
         "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 64, "
         "\"max_position_embeddings\": 20}";
     enum { SESSIONS = 8 };
-    const struct fine_memory_file files[] = {
-        { "config.json", config, sizeof config - 1 },
-        { "vocab.txt", tiny_vocabulary(), (int64_t)strlen(tiny_vocabulary()) }
-    };
+    const struct fine_memory_file files[] = { { "config.json", config, sizeof config - 1 },
+                                              { "vocab.txt", tiny_vocabulary(),
+                                                (int64_t)strlen(tiny_vocabulary()) } };
     const char *texts[N_TEXTS];
     fine_context *ctx = new_context(2);
     struct fine_model_options options;
@@ -195,7 +197,7 @@ START_TEST(weights_are_held_once)
     }
     ck_assert_int_lt(fine_context_used_bytes(ctx) - alone, alone / 2);
     ck_assert_int_lt(fine_context_peak_bytes(ctx), 2 * alone);
-    fine_model_free(model);         /* sessions keep it */
+    fine_model_free(model); /* sessions keep it */
     OK(fine_session_predict(sessions[3], texts, NULL, N_TEXTS));
     for (int i = 0; i < SESSIONS; i++)
         fine_session_free(sessions[i]);
@@ -280,7 +282,7 @@ START_TEST(children)
         fine_dataset *data = tiny_rows(ctx, 9);
         fine_optimizer *optimizer;
 
-        predict_all(model, scores);             /* the pool's threads are there */
+        predict_all(model, scores); /* the pool's threads are there */
         for (int i = 0; i < 5; i++)
             ck_assert_int_eq(in_child(model, scores), 0);
         predict_all(model, again);
@@ -315,8 +317,8 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = { contexts_in_threads, sessions_in_threads,
-                                   weights_are_held_once, one_session_in_two_threads, children };
+    const TTest *const tests[] = { contexts_in_threads, sessions_in_threads, weights_are_held_once,
+                                   one_session_in_two_threads, children };
 
     return run_tests_with(NULL, NULL, "threads", tests, COUNT(tests));
 }

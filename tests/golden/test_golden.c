@@ -49,8 +49,7 @@ right(const char *name, int64_t *count_out)
     int32_t type;
     double *to;
 
-    ck_assert_msg(fine_tensors_get(expected, name, &type, &n_dims, &shape, &data) == 0, "%s",
-                  name);
+    ck_assert_msg(fine_tensors_get(expected, name, &type, &n_dims, &shape, &data) == 0, "%s", name);
     ck_assert(type == FINE_F32 || type == FINE_F64);
     for (int64_t i = 0; i < n_dims; i++)
         count *= shape[i];
@@ -68,8 +67,7 @@ compare(const char *name, const float *got, int64_t n, double relative, double a
     int64_t count;
     double *want = right(name, &count), largest = 0, off = 0;
 
-    ck_assert_msg(n == count, "%s: %lld elements, not %lld", name, (long long)n,
-                  (long long)count);
+    ck_assert_msg(n == count, "%s: %lld elements, not %lld", name, (long long)n, (long long)count);
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(got[i]))
             ck_abort_msg("%s: element %lld is not finite", name, (long long)i);
@@ -174,8 +172,8 @@ follow(const struct curve *curve)
 
         OK(fine_model_zero_gradients(model));
         OK(fine_model_backward(model, inputs, 1, &loss));
-        ck_assert_msg(fabs(loss - losses[i]) <= 1e-5, "%s: loss %d is %.9g, not %.9g",
-                      curve->name, i, loss, losses[i]);
+        ck_assert_msg(fabs(loss - losses[i]) <= 1e-5, "%s: loss %d is %.9g, not %.9g", curve->name,
+                      i, loss, losses[i]);
         if (i == STEPS)
             break;
         OK(fine_model_clip_gradients(model, curve->clip, &norm));
@@ -250,11 +248,14 @@ open_variant(const char *from, const char *to, const fine_tensors *weights)
 
 START_TEST(activations)
 {
-    static const char *const names[][2] = {
-        { "gelu", "gelu" }, { "relu", "relu" }, { "silu", "silu" }, { "swish", "silu" },
-        { "gelu_pytorch_tanh", "gelu_pytorch_tanh" }, { "gelu_fast", "gelu_pytorch_tanh" },
-        { "tanh", "tanh" }, { "sigmoid", "sigmoid" }
-    };
+    static const char *const names[][2] = { { "gelu", "gelu" },
+                                            { "relu", "relu" },
+                                            { "silu", "silu" },
+                                            { "swish", "silu" },
+                                            { "gelu_pytorch_tanh", "gelu_pytorch_tanh" },
+                                            { "gelu_fast", "gelu_pytorch_tanh" },
+                                            { "tanh", "tanh" },
+                                            { "sigmoid", "sigmoid" } };
     fine_tensors *weights = open_weights(), *out;
 
     for (int i = 0; i < COUNT(names); i++) {
@@ -320,13 +321,13 @@ to_f16(float x, float *value)
 {
     const uint16_t sign = signbit(x) ? 0x8000 : 0;
     int exponent;
-    const double fraction = frexp(fabs((double)x), &exponent);      /* in [0.5, 1) */
+    const double fraction = frexp(fabs((double)x), &exponent); /* in [0.5, 1) */
 
     if (x == 0) {
         *value = x;
         return sign;
     }
-    if (exponent < -13)             /* below 2^-14: steps of 2^-24 */
+    if (exponent < -13) /* below 2^-14: steps of 2^-24 */
         exponent = -13;
     const double step = ldexp(1, exponent - 11), n = nearbyint(fabs((double)x) / step);
 
@@ -383,7 +384,8 @@ START_TEST(element_types)
         const float *logits = floats_of(out, "logits", B * CLASSES);
 
         ck_assert_int_eq(memcmp(logits, floats_of(plain_out, "logits", B * CLASSES),
-                                B * CLASSES * sizeof *logits), 0);
+                                B * CLASSES * sizeof *logits),
+                         0);
         compare("logits", logits, B * CLASSES, types[k] == FINE_BF16 ? 0.05 : 0.005, 0);
         fine_tensors_free(out);
         fine_tensors_free(plain_out);
@@ -444,7 +446,8 @@ START_TEST(saved_and_opened_again)
     OK(fine_model_forward(again, inputs, FINE_HIDDEN_STATES, &other));
     ck_assert_int_eq(memcmp(floats_of(out, "hidden_states.2", B * T * 24),
                             floats_of(other, "hidden_states.2", B * T * 24),
-                            B * T * 24 * sizeof(float)), 0);
+                            B * T * 24 * sizeof(float)),
+                     0);
     compare_logits(other, "logits");
     ck_assert_str_eq(fine_model_fingerprint(again), fine_model_fingerprint(model));
     fine_tensors_free(out);
@@ -458,9 +461,14 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const tests[] = { outputs_and_gradients, ten_steps_with_a_frozen_part,
-                                   ten_steps_with_everything, activations, poolings,
-                                   element_types, names, saved_and_opened_again };
+    const TTest *const tests[] = { outputs_and_gradients,
+                                   ten_steps_with_a_frozen_part,
+                                   ten_steps_with_everything,
+                                   activations,
+                                   poolings,
+                                   element_types,
+                                   names,
+                                   saved_and_opened_again };
 
     return run_tests_with(setup, teardown, "golden", tests, COUNT(tests));
 }

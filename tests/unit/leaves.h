@@ -14,8 +14,11 @@ new_leaf(bool wants_grad, int64_t rows, int64_t columns)
 {
     struct fine__tensor *x = calloc(1, sizeof *x);
 
-    *x = (struct fine__tensor){ .shape = { rows, columns }, .count = rows * columns, .n_dims = 2,
-                                .wants_grad = wants_grad, .is_param = true };
+    *x = (struct fine__tensor){ .shape = { rows, columns },
+                                .count = rows * columns,
+                                .n_dims = 2,
+                                .wants_grad = wants_grad,
+                                .is_param = true };
     x->data = calloc((size_t)x->count, sizeof *x->data);
     x->grad = wants_grad ? calloc((size_t)x->count, sizeof *x->grad) : NULL;
     return x;

@@ -82,8 +82,9 @@ check_one(fine_context *ctx, int64_t m, int64_t n, int64_t k, unsigned variant)
     static float a[MOST * MOST], b[MOST * MOST], before[MOST * MOST], c[MOST * MOST];
     static const double betas[] = { 0, 1, 0.5 };
     float bias[MOST];
-    struct problem p = { .m = m, .n = n, .k = k, .ldc = n + variant % 2 * 3,
-                         .beta = betas[variant % 3] };
+    struct problem p = {
+        .m = m, .n = n, .k = k, .ldc = n + variant % 2 * 3, .beta = betas[variant % 3]
+    };
 
     p.a = fill(a, m, k, (enum layout)(variant % N_LAYOUTS), variant);
     p.b = fill(b, k, n, (enum layout)(variant / N_LAYOUTS % N_LAYOUTS), variant + 1);
@@ -178,8 +179,8 @@ END_TEST
 
 START_TEST(same_bits_for_any_number_of_threads)
 {
-    static const int64_t shapes[][3] = { { 1, 1000, 300 }, { 300, 1, 777 }, { 200, 300, 96 },
-                                         { 257, 193, 401 }, { 33, 1152, 384 }, { 1, 1, 2000 },
+    static const int64_t shapes[][3] = { { 1, 1000, 300 },   { 300, 1, 777 },     { 200, 300, 96 },
+                                         { 257, 193, 401 },  { 33, 1152, 384 },   { 1, 1, 2000 },
                                          { 384, 384, 1003 }, { 1030, 1025, 1024 } };
     static const int threads[] = { 1, 2, 5 };
 

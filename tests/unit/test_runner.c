@@ -20,11 +20,13 @@ open_model(fine_context *ctx, int n_layers, const char *pool)
     struct fine_task_options task;
     fine_model *model;
     const int length =
-        snprintf(config, sizeof config, "{\"model_type\": \"bert\", \"vocab_size\": %d, "
+        snprintf(config, sizeof config,
+                 "{\"model_type\": \"bert\", \"vocab_size\": %d, "
                  "\"hidden_size\": %d, \"num_hidden_layers\": %d, \"num_attention_heads\": 4, "
                  "\"intermediate_size\": 64, \"max_position_embeddings\": %d, "
                  "\"initializer_range\": 0.2, \"hidden_dropout_prob\": 0.1, "
-                 "\"attention_probs_dropout_prob\": 0.1}", WORDS, WIDTH, n_layers, POSITIONS);
+                 "\"attention_probs_dropout_prob\": 0.1}",
+                 WORDS, WIDTH, n_layers, POSITIONS);
     const struct fine_memory_file file = { "config.json", config, length };
 
     fine_model_options_init(&options, sizeof options);
@@ -57,16 +59,23 @@ make_batch(void)
         ids[i] = i * 7 % WORDS;
         types[i] = i % 5 == 4;
     }
-    return (struct fine__batch){ .n_seqs = SEQS, .n_tokens = TOKENS, .ids = ids, .types = types,
-                                 .offsets = offsets, .labels = labels };
+    return (struct fine__batch){ .n_seqs = SEQS,
+                                 .n_tokens = TOKENS,
+                                 .ids = ids,
+                                 .types = types,
+                                 .offsets = offsets,
+                                 .labels = labels };
 }
 
 static size_t
 peak(fine_context *ctx, int n_layers, const char *freeze, bool backward)
 {
     const struct fine__batch batch = make_batch();
-    struct fine__run run = { .batch = &batch, .train = backward, .backward = backward,
-                             .loss_weight = 0.25, .dropout_key = 5 };
+    struct fine__run run = { .batch = &batch,
+                             .train = backward,
+                             .backward = backward,
+                             .loss_weight = 0.25,
+                             .dropout_key = 5 };
     fine_model *model = open_model(ctx, n_layers, "mean");
     struct fine__runner *runner;
 
@@ -102,8 +111,9 @@ START_TEST(steps_call_no_allocator)
         fine_context *ctx = new_context(3);
         fine_model *model = open_model(ctx, 3, f % 2 == 0 ? "pooler" : "mean");
         const struct fine__batch batch = make_batch();
-        struct fine__run run = { .batch = &batch, .train = true, .backward = true,
-                                 .loss_weight = 0.25 };
+        struct fine__run run = {
+            .batch = &batch, .train = true, .backward = true, .loss_weight = 0.25
+        };
         struct fine__runner *runner;
         int64_t calls = 0;
 
@@ -188,8 +198,12 @@ static void *
 predict(void *arg)
 {
     struct job *job = arg;
-    const struct fine__batch batch = { .n_seqs = SEQS, .n_tokens = TOKENS, .ids = ids,
-                                       .types = types, .offsets = offsets, .labels = labels };
+    const struct fine__batch batch = { .n_seqs = SEQS,
+                                       .n_tokens = TOKENS,
+                                       .ids = ids,
+                                       .types = types,
+                                       .offsets = offsets,
+                                       .labels = labels };
     struct fine__run run = { .batch = &batch };
     struct fine__runner *runner;
 
@@ -244,8 +258,11 @@ START_TEST(sequences_do_not_see_each_other)
     ck_assert_int_eq(fine__runner_run(runner, &together), 0);
     for (int i = 0; i < SEQS; i++) {
         const int64_t ends[2] = { 0, offsets[i + 1] - offsets[i] };
-        const struct fine__batch one = { .n_seqs = 1, .n_tokens = ends[1], .offsets = ends,
-                                         .ids = ids + offsets[i], .types = types + offsets[i] };
+        const struct fine__batch one = { .n_seqs = 1,
+                                         .n_tokens = ends[1],
+                                         .offsets = ends,
+                                         .ids = ids + offsets[i],
+                                         .types = types + offsets[i] };
 
         alone = (struct fine__run){ .batch = &one };
         ck_assert_int_eq(fine__runner_run(other, &alone), 0);

@@ -124,7 +124,7 @@ START_TEST(a_frozen_prefix_leaves_nothing_behind)
         ck_assert_int_eq(s.tape.n_nodes, s.nodes_before_head + (trained > 0 ? 3 : 2));
         for (int i = 0; i < 3 + LAYERS * PER_LAYER; i++)
             ck_assert((s.leaf[i]->grad != NULL) == s.leaf[i]->wants_grad);
-        if (frozen == LAYERS)       /* one tensor, whatever was below it */
+        if (frozen == LAYERS) /* one tensor, whatever was below it */
             ck_assert_int_eq((int)s.in_use_before_head, (int)cost(TOKENS * WIDTH));
         ck_assert_int_gt((int)s.in_use_before_head, (int)in_use);
         in_use = s.in_use_before_head;
@@ -198,7 +198,8 @@ START_TEST(gradients_of_the_rest_are_the_same)
             for (int i = 0; i < N_LEAVES; i++)
                 if (s.leaf[i]->grad != NULL)
                     ck_assert_int_eq(memcmp(s.leaf[i]->grad, all.leaf[i]->grad,
-                                            (size_t)s.leaf[i]->count * sizeof(fine__real)), 0);
+                                            (size_t)s.leaf[i]->count * sizeof(fine__real)),
+                                     0);
         }
         end(&s);
     }
@@ -219,8 +220,9 @@ START_TEST(memory_may_hold_anything)
     a.p = b.p = 0.2;
     ck_assert(step(&a, true) == step(&b, true));
     for (int i = 0; i < N_LEAVES; i++)
-        ck_assert_int_eq(memcmp(a.leaf[i]->grad, b.leaf[i]->grad,
-                                (size_t)a.leaf[i]->count * sizeof(fine__real)), 0);
+        ck_assert_int_eq(
+            memcmp(a.leaf[i]->grad, b.leaf[i]->grad, (size_t)a.leaf[i]->count * sizeof(fine__real)),
+            0);
     end(&a);
     end(&b);
     free_context(clean);
@@ -314,10 +316,10 @@ START_TEST(a_tensor_that_is_read_twice)
         struct fine__tensor *loss;
 
         /* h + h·1 through a residual would normalise: so twice through the same product */
-        loss = fine__square_error(&t, fine__linear(&t, doubled, FINE__IDENTITY, gain, bias),
-                                  targets);
+        loss =
+            fine__square_error(&t, fine__linear(&t, doubled, FINE__IDENTITY, gain, bias), targets);
         fine__backward(&t, loss, 0.5);
-        for (int i = 0; i < 4; i++)     /* gradients of leaves add up over rounds */
+        for (int i = 0; i < 4; i++) /* gradients of leaves add up over rounds */
             ck_assert(fabsf(x->grad[i] - (i == 2 ? 0 : (float)round * x->data[i])) <= 1e-6f);
         /* d/dg of (g² x)² / 2 = 2 g³ x² */
         float expected = 0;
@@ -354,7 +356,7 @@ check_sticky(struct stack *s, struct fine__tensor *loss)
     ck_assert_ptr_eq(fine__scope_end(t, fine__scope(t), x), &t->inert);
     ck_assert_ptr_null(fine__grad(t, s->leaf[HEAD], &beta));
     fine__tape_fail(t, FINE_ENUMERIC);
-    ck_assert_int_eq(fine__tape_status(t), FINE_ENOMEM);        /* the first counts */
+    ck_assert_int_eq(fine__tape_status(t), FINE_ENOMEM); /* the first counts */
     fine__backward(t, x, 1);
     ck_assert_int_eq(t->n_nodes, nodes);
     ck_assert_int_eq((int)t->arena.in_use, (int)in_use);
@@ -396,14 +398,14 @@ fail_at_each(bool for_ever, int frozen)
         const bool done = faulty.calls < n;
 
         faulty.fail_at = 0;
-        ck_assert(step(&s, true) == expected);                  /* and all is well again */
+        ck_assert(step(&s, true) == expected); /* and all is well again */
         ck_assert_int_eq(fine__tape_status(&s.tape), 0);
         end(&s);
         ck_assert_int_eq(fine_context_used_bytes(ctx), 0);
         if (done)
             break;
     }
-    ck_assert_int_gt(n_failed, for_ever ? 0 : -1);      /* one failure alone may be got around */
+    ck_assert_int_gt(n_failed, for_ever ? 0 : -1); /* one failure alone may be got around */
     free_context(ctx);
 }
 
@@ -442,6 +444,6 @@ START_TEST(the_limit_is_sticky_too)
 END_TEST
 
 RUNNER("tape", a_frozen_prefix_leaves_nothing_behind, frozen_layers_run_in_the_memory_of_one,
-       prediction_records_nothing, gradients_of_the_rest_are_the_same, memory_may_hold_anything, scopes,
-       steady_state_calls_no_allocator, a_tensor_that_is_read_twice, failure_is_sticky,
+       prediction_records_nothing, gradients_of_the_rest_are_the_same, memory_may_hold_anything,
+       scopes, steady_state_calls_no_allocator, a_tensor_that_is_read_twice, failure_is_sticky,
        the_limit_is_sticky_too)

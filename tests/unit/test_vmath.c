@@ -19,12 +19,18 @@ FINE__INLINE fine__vec
 apply(enum function f, fine__vec x)
 {
     switch (f) {
-    case EXP: return fine__vec_exp(x);
-    case CDF: return fine__vec_normal_cdf(x);
-    case PDF: return fine__vec_normal_pdf(x);
-    case SIGMOID: return fine__vec_sigmoid(x);
-    case TANH: return fine__vec_tanh(x);
-    default: return fine__vec_sqrt(x);
+    case EXP:
+        return fine__vec_exp(x);
+    case CDF:
+        return fine__vec_normal_cdf(x);
+    case PDF:
+        return fine__vec_normal_pdf(x);
+    case SIGMOID:
+        return fine__vec_sigmoid(x);
+    case TANH:
+        return fine__vec_tanh(x);
+    default:
+        return fine__vec_sqrt(x);
     }
 }
 
@@ -32,27 +38,45 @@ static double
 expected(enum function f, double x)
 {
     switch (f) {
-    case EXP: return exp(x);
-    case CDF: return 0.5 * erfc(-x * 0.70710678118654752440);
-    case PDF: return 0.39894228040143267794 * exp(-0.5 * x * x);
-    case SIGMOID: return 1 / (1 + exp(-x));
-    case TANH: return tanh(x);
-    default: return sqrt(x);
+    case EXP:
+        return exp(x);
+    case CDF:
+        return 0.5 * erfc(-x * 0.70710678118654752440);
+    case PDF:
+        return 0.39894228040143267794 * exp(-0.5 * x * x);
+    case SIGMOID:
+        return 1 / (1 + exp(-x));
+    case TANH:
+        return tanh(x);
+    default:
+        return sqrt(x);
     }
 }
 
 #define EACH(f, x) \
     for (int i = 0; i < MANTISSAS; i += FINE__LANES) \
-        fine__vec_store(x + i, apply(f, fine__vec_load(x + i)))
+    fine__vec_store(x + i, apply(f, fine__vec_load(x + i)))
 
-#define ALL(x)                             \
-    switch (f) {                           \
-    case EXP: EACH(EXP, x); break;         \
-    case CDF: EACH(CDF, x); break;         \
-    case PDF: EACH(PDF, x); break;         \
-    case SIGMOID: EACH(SIGMOID, x); break; \
-    case TANH: EACH(TANH, x); break;       \
-    default: EACH(SQRT, x); break;         \
+#define ALL(x) \
+    switch (f) { \
+    case EXP: \
+        EACH(EXP, x); \
+        break; \
+    case CDF: \
+        EACH(CDF, x); \
+        break; \
+    case PDF: \
+        EACH(PDF, x); \
+        break; \
+    case SIGMOID: \
+        EACH(SIGMOID, x); \
+        break; \
+    case TANH: \
+        EACH(TANH, x); \
+        break; \
+    default: \
+        EACH(SQRT, x); \
+        break; \
     }
 
 FINE__CLONES static void
@@ -77,8 +101,8 @@ from_bits(uint32_t bits)
 }
 
 struct bound {
-    float from, to;                 /* where it holds */
-    double relative, absolute;      /* either is enough; 0: not stated */
+    float from, to;            /* where it holds */
+    double relative, absolute; /* either is enough; 0: not stated */
 };
 
 static double largest_relative, largest_absolute;
@@ -95,8 +119,8 @@ check_stretch(enum function f, const struct bound *b, const float *x, const floa
         if (right != 0)
             largest_relative = fmax(largest_relative, off / fabs(right));
         if (!(off <= b->absolute || off <= b->relative * fabs(right)))
-            ck_abort_msg("function %d of %.9g: %.9g, not %.9g", (int)f, (double)x[i],
-                         (double)y[i], right);
+            ck_abort_msg("function %d of %.9g: %.9g, not %.9g", (int)f, (double)x[i], (double)y[i],
+                         right);
     }
 }
 
@@ -108,7 +132,7 @@ check(enum function f, struct bound bound)
     largest_relative = largest_absolute = 0;
     for (uint32_t head = 0; head < 512; head++) {
         if ((head & 255) == 255)
-            continue;               /* infinities and NaN */
+            continue; /* infinities and NaN */
         for (uint32_t i = 0; i < MANTISSAS; i++)
             x[i] = from_bits(head << 23 | (i * 16411u + head * 977u) % (1u << 23));
         memcpy(y, x, sizeof y);
@@ -173,8 +197,8 @@ one(enum function f, float value)
     return x[0];
 }
 
-static const float tiny[] = { 0.0f, -0.0f, FLT_TRUE_MIN, -FLT_TRUE_MIN, 1e-40f, -1e-40f, FLT_MIN,
-                              -FLT_MIN };
+static const float tiny[] = { 0.0f,   -0.0f,   FLT_TRUE_MIN, -FLT_TRUE_MIN,
+                              1e-40f, -1e-40f, FLT_MIN,      -FLT_MIN };
 
 START_TEST(exponential)
 {
@@ -287,11 +311,11 @@ START_TEST(lanes)
         ck_assert(fine__vec_select(a > b, a, b)[i] == fmaxf(a[i], b[i]));
         ck_assert(fine__vec_set(7)[i] == 7);
     }
-    ck_assert(fine__vec_sum(a) == sum);         /* whole numbers: any order */
+    ck_assert(fine__vec_sum(a) == sum); /* whole numbers: any order */
     ck_assert(fine__vec_largest(a) == 15);
     ck_assert(fine__vec_largest(-fine__vec_abs(a)) == 0);
 }
 END_TEST
 
-RUNNER("vmath", exponential, normal_distribution, sigmoid, tangent, root,
-       parts_touch_nothing_else, lanes)
+RUNNER("vmath", exponential, normal_distribution, sigmoid, tangent, root, parts_touch_nothing_else,
+       lanes)
