@@ -212,7 +212,7 @@ fine_model_stage_name(const fine_model *model, int64_t stage)
 int64_t
 fine_model_n_labels(const fine_model *model)
 {
-    return model != NULL && model->task == FINE__CLASSIFY ? model->n_labels : 0;
+    return model != NULL ? model->n_labels : 0;
 }
 
 const char *

@@ -270,6 +270,9 @@ fine_session_predict(fine_session *session, const char *const *texts, const char
     if (session->model->task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "fine_session_predict: the model has no task; fine-tune "
                           "it first");
+    if (session->model->task != FINE__CLASSIFY && session->model->task != FINE__REGRESS)
+        return fine__fail(FINE_EUNSUPPORTED, "fine_session_predict: texts are classified or "
+                          "rated in this version; for other tasks use fine_model_forward()");
     FINE__TRY(enter(session, "fine_session_predict"));
     pass.max_length = session->model->max_length;
     return finish(session, &pass, &session->predicted, run_pass(session, &pass));

@@ -12,8 +12,10 @@ struct fine__batch {
     const int32_t *types;           /* n_tokens; NULL: all 0 */
     const int32_t *positions;       /* filled in by the runner: counted from each sequence's start */
     const int64_t *offsets;         /* n_seqs + 1: sequence i is [offsets[i], offsets[i + 1]) */
-    const int32_t *labels;          /* n_seqs class indices, -1: none; or NULL */
-    const float *values;            /* n_seqs regression targets; or NULL */
+    /* Targets, NULL where there are none; which of them a task reads: kinds.h. */
+    const int32_t *labels;          /* n_seqs or n_tokens class indices, -1: none */
+    const float *values;            /* n_seqs numbers, or n_seqs x n labels of [0, 1] */
+    const int32_t *starts, *ends;   /* n_seqs places within the sequence, -1: none */
 };
 
 #endif

@@ -1,11 +1,14 @@
 /*
- * family.c — the families there are, and what opening shares among them.
+ * family.c — the families there are, and how they declare parameters.
  */
 #include "models/family.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static const struct fine__family *const families[] = { &fine__family_bert };
+static const struct fine__family *const families[] = {
+    &fine__family_bert, &fine__family_roberta, &fine__family_distilbert, &fine__family_gpt2
+};
 
 const struct fine__family *
 fine__family_find(const char *name)
@@ -19,7 +22,7 @@ fine__family_find(const char *name)
 const char *
 fine__family_names(void)
 {
-    return "bert";
+    return "bert, roberta, distilbert and gpt2";
 }
 
 int64_t
@@ -30,4 +33,15 @@ fine__declare(fine_model *model, int32_t stage, double init_std, int n_dims, int
     const int64_t shape[2] = { rows, columns };
 
     return fine__params_add(&model->params, &like, n_dims, shape, "%s%s", model->prefix, name);
+}
+
+void
+fine__declare_norm(fine_model *model, int32_t stage, const char *name)
+{
+    char full[160];
+
+    snprintf(full, sizeof full, "%s.weight", name);
+    fine__declare(model, stage, -1, 1, model->width, 0, full);
+    snprintf(full, sizeof full, "%s.bias", name);
+    fine__declare(model, stage, 0, 1, model->width, 0, full);
 }

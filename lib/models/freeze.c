@@ -11,8 +11,8 @@
 #include "models/family.h"
 
 /* Glob with * and ?: the last star is remembered and grown when the rest doesn't fit. */
-static bool
-matches(const char *pattern, int64_t n, const char *name)
+bool
+fine__matches(const char *pattern, int64_t n, const char *name)
 {
     const char *end = pattern + n, *star = NULL, *resume = NULL;
 
@@ -75,8 +75,8 @@ freeze_pattern(const fine_model *model, bool *frozen, const char *item, int64_t 
         const struct fine__param *param = &model->params.list[i];
         const char *name = param->name;
 
-        if (!matches(item, n, name) &&
-            (strncmp(name, model->prefix, prefix) != 0 || !matches(item, n, name + prefix)))
+        if (!fine__matches(item, n, name) &&
+            (strncmp(name, model->prefix, prefix) != 0 || !fine__matches(item, n, name + prefix)))
             continue;
         if (param->is_head)
             return fine__fail(FINE_EINVAL, "freeze: '%.*s' matches the head ('%s'), which cannot "
@@ -143,7 +143,8 @@ read_spec(const fine_model *model, bool *frozen, const char *spec)
 static bool
 is_used(const fine_model *model, const struct fine__param *param)
 {
-    return param->is_head || param->stage <= model->n_layers || model->pool == FINE__POOL_POOLER;
+    return param->is_head || param->stage <= model->n_layers || model->head == NULL ||
+           model->head->pooler;
 }
 
 int

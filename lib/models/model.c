@@ -93,7 +93,6 @@ fine__model_family(const fine_model *model)
 }
 
 static const char *const pools[] = { "pooler", "cls", "mean" };
-static const char *const tasks[] = { "", "classify", "regress" };
 
 const char *
 fine__pool_name(enum fine__pool_kind pool)
@@ -110,27 +109,4 @@ fine__pool_find(const char *name, enum fine__pool_kind *out)
             return true;
         }
     return false;
-}
-
-const char *
-fine__task_name(enum fine__task task)
-{
-    return tasks[task];
-}
-
-bool
-fine__task_find(const char *name, enum fine__task *out)
-{
-    for (int i = 1; i < 3; i++)
-        if (strcmp(tasks[i], name) == 0) {
-            *out = (enum fine__task)i;
-            return true;
-        }
-    return false;
-}
-
-int64_t
-fine__model_n_outputs(const fine_model *model)
-{
-    return model->task == FINE__REGRESS ? 1 : model->n_labels;
 }

@@ -10,13 +10,18 @@
 #include "base/source.h"
 #include "models/batch.h"
 #include "nn/param.h"
+#include "ops/ops.h"
 #include <finetune/model.h>
 
 struct fine__family;
+struct fine__head;
 struct fine__tape;
 
 enum { FINE__STAGE_NAME = 16 };         /* bytes a stage's name has, its end included */
-enum fine__task { FINE__TASK_NONE, FINE__CLASSIFY, FINE__REGRESS };
+enum fine__task {
+    FINE__TASK_NONE, FINE__CLASSIFY, FINE__REGRESS, FINE__MULTILABEL, FINE__TAG, FINE__ANSWER,
+    FINE__FILL_MASK, FINE__LANGUAGE_MODEL, FINE__N_TASKS
+};
 enum fine__pool_kind { FINE__POOL_POOLER, FINE__POOL_CLS, FINE__POOL_MEAN };
 
 /* What the model was trained on, as kept in finetune.json. All may be NULL. */
@@ -37,6 +42,13 @@ struct fine_model {
     int64_t head_from;                  /* index of the first parameter of the head */
     char *stage_names;                  /* n_layers + 2 of FINE__STAGE_NAME bytes */
     bool *stage_trains;                 /* n_layers + 2: something of the stage is trained */
+    const struct fine__head *head;      /* of the task; NULL without one */
+    int64_t pooler;                     /* index of its weight, where the family has one */
+    int64_t width, padding_id;          /* of the hidden state; -1: no id is padding */
+    double eps, init_std;               /* of layer norms; of new weights */
+    enum fine__activation activation;   /* inside the encoder's layers */
+    bool untied;                        /* an output has a weight of its own */
+    double head_dropout[FINE__N_TASKS];
     bool has_pooler;                    /* read from the checkpoint, or drawn for the task */
     int64_t n_layers, vocab_size, max_positions, max_length, embed_max_length;
     int64_t type_vocab_size;
@@ -76,7 +88,9 @@ const char *fine__pool_name(enum fine__pool_kind pool);
 bool fine__pool_find(const char *name, enum fine__pool_kind *out);
 const char *fine__task_name(enum fine__task task);              /* "" for none */
 bool fine__task_find(const char *name, enum fine__task *out);
-int64_t fine__model_n_outputs(const fine_model *model);         /* of the task's head */
+/* Outputs of a task's head, and of the head that is there. */
+int64_t fine__task_n_outputs(const fine_model *model, enum fine__task task, int64_t n_labels);
+int64_t fine__model_n_outputs(const fine_model *model);
 
 /* Raw tensors through the model in evaluation mode (fine_model_forward and _backward). */
 int fine__model_forward(fine_model *model, const fine_tensors *inputs, int32_t flags, fine_tensors **out);
@@ -94,15 +108,16 @@ struct fine__run {
     const struct fine__batch *batch;
     bool train;                         /* dropout in unfrozen stages */
     bool backward;                      /* adds loss_weight * d(sum of row losses) to the gradients */
+    bool loss_only;                     /* logits aren't kept: nobody looks at them */
     bool hidden_states;                 /* keep them */
     bool embed;                         /* the pooled last hidden state instead of logits */
     enum fine__pool_kind embed_pool;
-    double loss_weight;                 /* usually 1 / rows of the whole step */
+    double loss_weight;                 /* usually 1 / targets of the whole step */
     uint64_t dropout_key;               /* fine__rng_key(seed, FINE__RNG_DROPOUT, step, micro-batch) */
     /* results; they live in the runner until its next run */
-    double loss_sum;                    /* over labelled rows */
+    double loss_sum;                    /* over targets that count */
     int64_t n_labelled;
-    const fine__real *logits;           /* n_seqs x n_logits */
+    const fine__real *logits;           /* n_seqs, or n_tokens, x n_logits */
     int64_t n_logits;
     const fine__real *embedding;        /* n_seqs x width */
     int64_t width;

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "models/family.h"
+#include "models/kinds.h"
 #include "tape/tape.h"
 
 struct fine__runner {
@@ -78,6 +79,28 @@ check_sequences(const fine_model *model, const struct fine__batch *batch)
 }
 
 static int
+check_targets(const struct fine__batch *batch, const struct fine__kind *kind, int64_t n_outputs)
+{
+    const int64_t n = kind->per_token ? batch->n_tokens : batch->n_seqs;
+
+    for (int64_t i = 0; batch->labels != NULL && i < n; i++)
+        if (batch->labels[i] < -1 || batch->labels[i] >= n_outputs)
+            return fine__fail(FINE_EDATA, "batch: %s %lld has label %d; the head has %lld",
+                              kind->per_token ? "token" : "sequence", (long long)i,
+                              (int)batch->labels[i], (long long)n_outputs);
+    for (int64_t i = 0; batch->starts != NULL && i < batch->n_seqs; i++) {
+        const int64_t length = batch->offsets[i + 1] - batch->offsets[i];
+
+        if (batch->starts[i] < -1 || batch->starts[i] >= length || batch->ends[i] < -1 ||
+            batch->ends[i] >= length)
+            return fine__fail(FINE_EDATA, "batch: the answer of sequence %lld, %d to %d, is not "
+                              "within its %lld ids", (long long)i, (int)batch->starts[i],
+                              (int)batch->ends[i], (long long)length);
+    }
+    return 0;
+}
+
+static int
 check_batch(const fine_model *model, const struct fine__batch *batch, int64_t n_outputs)
 {
     FINE__TRY(check_sequences(model, batch));
@@ -86,22 +109,20 @@ check_batch(const fine_model *model, const struct fine__batch *batch, int64_t n_
             return fine__fail(FINE_EDATA, "batch: token %lld has id %d, which is not within the "
                               "vocabulary of %lld", (long long)i, (int)batch->ids[i],
                               (long long)model->vocab_size);
-        if (batch->types != NULL &&
+        if (batch->types != NULL && model->type_vocab_size > 0 &&
             (batch->types[i] < 0 || batch->types[i] >= model->type_vocab_size))
             return fine__fail(FINE_EDATA, "batch: token %lld has type %d; the model knows %lld",
                               (long long)i, (int)batch->types[i],
                               (long long)model->type_vocab_size);
     }
-    for (int64_t i = 0; batch->labels != NULL && i < batch->n_seqs; i++)
-        if (batch->labels[i] < -1 || batch->labels[i] >= n_outputs)
-            return fine__fail(FINE_EDATA, "batch: sequence %lld has label %d; the head has %lld",
-                              (long long)i, (int)batch->labels[i], (long long)n_outputs);
+    FINE__TRY(check_targets(batch, fine__kind(model->task), n_outputs));
     return 0;
 }
 
 /* Positions, and types where the caller gave none. */
 static int
-complete(struct fine__tape *t, const struct fine__batch *batch, struct fine__batch *out)
+complete(const fine_model *model, struct fine__tape *t, const struct fine__batch *batch,
+         struct fine__batch *out)
 {
     int32_t *positions = fine__arena_take_array(&t->arena, batch->n_tokens, sizeof *positions);
     int32_t *types = NULL;
@@ -113,7 +134,7 @@ complete(struct fine__tape *t, const struct fine__batch *batch, struct fine__bat
         for (int64_t j = batch->offsets[i]; j < batch->offsets[i + 1]; j++)
             positions[j] = (int32_t)(j - batch->offsets[i]);
     out->positions = positions;
-    if (batch->types == NULL) {
+    if (batch->types == NULL && model->type_vocab_size > 0) {
         types = fine__arena_take_array(&t->arena, batch->n_tokens, sizeof *types);
         if (types == NULL)
             return FINE_ENOMEM;
@@ -159,13 +180,11 @@ loss_and_gradients(struct fine__runner *runner, struct fine__run *run,
                    const struct fine__batch *batch, struct fine__tensor *logits)
 {
     struct fine__tape *t = &runner->tape;
+    const struct fine__kind *kind = fine__kind(runner->model->task);
     struct fine__tensor *loss;
 
-    for (int64_t i = 0; i < batch->n_seqs; i++)
-        run->n_labelled += batch->labels != NULL ? batch->labels[i] >= 0
-                                                 : !isnan(batch->values[i]);
-    loss = batch->labels != NULL ? fine__cross_entropy(t, logits, batch->labels)
-                                 : fine__square_error(t, logits, batch->values);
+    run->n_labelled = kind->count(batch);
+    loss = kind->loss(t, logits, batch);
     FINE__TRY(fine__tape_status(t));
     run->loss_sum = (double)loss->data[0];
     if (!isfinite(run->loss_sum))
@@ -182,13 +201,15 @@ run_head(struct fine__runner *runner, struct fine__run *run, const struct fine__
 {
     const fine_model *model = runner->model;
     struct fine__tape *t = &runner->tape;
-    struct fine__tensor *logits = model->family->head(model, t, x, batch, run->train);
+    struct fine__tensor *logits = fine__head_apply(model, t, x, batch, run->train);
 
     FINE__TRY(fine__tape_status(t));
-    FINE__TRY(keep(model->ctx, &runner->results, &runner->results_capacity, logits));
-    run->logits = runner->results;
-    run->n_logits = logits->shape[1];
-    if (batch->labels == NULL && batch->values == NULL)
+    if (!run->loss_only) {
+        FINE__TRY(keep(model->ctx, &runner->results, &runner->results_capacity, logits));
+        run->logits = runner->results;
+        run->n_logits = logits->shape[1];
+    }
+    if (!fine__batch_has_targets(batch))
         return 0;
     return loss_and_gradients(runner, run, batch, logits);
 }
@@ -201,7 +222,7 @@ run_embed(struct fine__runner *runner, struct fine__run *run, const struct fine_
 
     x = run->embed_pool == FINE__POOL_MEAN
             ? fine__pool_mean(t, x, batch->n_seqs, batch->offsets)
-            : fine__pool_first(t, x, batch->n_seqs, batch->offsets);
+            : fine__pick(t, x, batch->n_seqs, batch->offsets);
     FINE__TRY(fine__tape_status(t));
     FINE__TRY(keep(runner->model->ctx, &runner->results, &runner->results_capacity, x));
     run->embedding = runner->results;
@@ -225,7 +246,7 @@ fine__runner_run(struct fine__runner *runner, struct fine__run *run)
     if (run->backward)
         FINE__TRY(model->params.gradients != NULL ? 0 : fine__params_make_gradients(&model->params));
     fine__tape_reset(t, run->backward, run->dropout_key);
-    FINE__TRY(complete(t, run->batch, &batch));
+    FINE__TRY(complete(model, t, run->batch, &batch));
     if (run->hidden_states) {
         states.list = fine__arena_take_array(&t->arena, states.capacity, sizeof *states.list);
         if (states.list == NULL)

@@ -1,8 +1,8 @@
 /*
  * save.c — a model folder that Hugging Face's tools read.
  *
- * With the pooler the folder is a BertForSequenceClassification and needs nothing else. With
- * cls or mean pooling transformers has no such class: then it is the bare encoder, the head
+ * With the family's own head the folder is one of its classes (BertForSequenceClassification)
+ * and needs nothing else. With cls or mean pooling transformers has no such class: then it is the bare encoder, the head
  * lies in head.safetensors, and modules.json says how to pool for sentence-transformers.
  * Every file is complete or untouched; the weights come last.
  */
@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "io/safetensors.h"
 #include "models/family.h"
+#include "models/kinds.h"
 #include "text/tokenizer.h"
 #include <finetune/version.h>
 
@@ -45,7 +46,7 @@ json_text(struct fine__buf *out, const char *text)
 /* ---- config.json: as it was opened, but for what the task changes ---- */
 
 static bool
-is_replaced(const char *key)
+is_replaced(const struct saving *s, const char *key)
 {
     static const char *const keys[] = { "architectures", "id2label", "label2id", "num_labels",
                                         "problem_type", "torch_dtype", "dtype", "_name_or_path" };
@@ -53,16 +54,25 @@ is_replaced(const char *key)
     for (int64_t i = 0; i < FINE__COUNT(keys); i++)
         if (strcmp(keys[i], key) == 0)
             return true;
-    return false;
+    return s->whole && s->model->head->reads == FINE__LAST_TOKEN && s->model->padding_id >= 0 &&
+           strcmp(key, "pad_token_id") == 0;
+}
+
+/* As transformers calls what its sequence classifiers learn; NULL for other classes. */
+static const char *
+problem_type(const fine_model *model)
+{
+    return model->task == FINE__CLASSIFY     ? "single_label_classification"
+           : model->task == FINE__MULTILABEL ? "multi_label_classification"
+           : model->task == FINE__REGRESS    ? "regression" : NULL;
 }
 
 static void
 write_labels(const fine_model *model, struct fine__buf *out)
 {
     const char *single[] = { "LABEL_0" };
-    const char *const *names = model->task == FINE__CLASSIFY
-                                   ? (const char *const *)model->labels : single;
-    const int64_t n = model->task == FINE__CLASSIFY ? model->n_labels : 1;
+    const char *const *names = model->n_labels > 0 ? (const char *const *)model->labels : single;
+    const int64_t n = model->n_labels > 0 ? model->n_labels : 1;
 
     fine__buf_text(out, ",\n  \"id2label\": {");
     for (int64_t i = 0; i < n; i++) {
@@ -89,17 +99,18 @@ write_config(const struct saving *s)
     FINE__TRY(fine__json_parse(&config, model->ctx, model->config_text.data,
                                model->config_text.length, "config.json"));
     fine__buf_text(&out, "{\n  \"architectures\": [");
-    json_text(&out, s->whole ? model->family->classifier_architecture
-                             : model->family->bare_architecture);
+    json_text(&out, s->whole ? model->head->architecture : model->family->bare_architecture);
     fine__buf_text(&out, "],\n  \"dtype\": \"float32\"");
-    if (model->task != FINE__TASK_NONE) {
+    if (fine__kind(model->task)->least_labels > 0 || model->task == FINE__REGRESS)
         write_labels(model, &out);
+    if (problem_type(model) != NULL) {
         fine__buf_text(&out, ",\n  \"problem_type\": ");
-        json_text(&out, model->task == FINE__REGRESS ? "regression"
-                                                     : "single_label_classification");
+        json_text(&out, problem_type(model));
     }
+    if (s->whole && model->head->reads == FINE__LAST_TOKEN && model->padding_id >= 0)
+        fine__buf_printf(&out, ",\n  \"pad_token_id\": %lld", (long long)model->padding_id);
     for (void *it = fine__json_first(config); it != NULL; it = fine__json_next(config, it)) {
-        if (is_replaced(fine__json_key(it)))
+        if (is_replaced(s, fine__json_key(it)))
             continue;
         fine__buf_text(&out, ",\n  ");
         json_text(&out, fine__json_key(it));
@@ -258,8 +269,10 @@ belongs(const struct saving *s, const struct fine__param *param, bool head_file)
 
     if (param->is_head)
         return head_file != s->whole;
-    if (param->stage == model->n_layers + 1 && !model->has_pooler)
-        return false;               /* a pooler that is neither the checkpoint's nor the task's */
+    /* A pooler that is neither the checkpoint's nor the task's; or one that the class lacks. */
+    if (param->stage == model->n_layers + 1 &&
+        (!model->has_pooler || (s->whole && !model->head->pooler)))
+        return false;
     return !head_file;
 }
 
@@ -313,7 +326,7 @@ fine__model_save(fine_model *model, const char *folder)
 {
     struct saving s = { .model = model, .folder = folder };
 
-    s.whole = model->task != FINE__TASK_NONE && model->pool == FINE__POOL_POOLER;
+    s.whole = model->head != NULL && model->head->architecture != NULL;
     FINE__TRY(fine__mkdirs(model->ctx, folder));
     FINE__TRY(write_config(&s));
     if (model->task != FINE__TASK_NONE)

@@ -5,19 +5,22 @@
 
 #include "base/alloc.h"
 #include "models/family.h"
+#include "models/kinds.h"
 
 struct wanted {
     enum fine__task task;
     enum fine__pool_kind pool;
+    const struct fine__head *head;
     int64_t n_outputs, max_length;
     bool overlong_is_error;
 };
 
 static int
-check_labels(const struct fine_task_options *options)
+check_labels(const struct fine_task_options *options, const struct fine__kind *kind)
 {
-    if (options->n_labels < 2)
-        return fine__fail(FINE_EINVAL, "task: classify needs at least two labels, not %lld",
+    if (options->n_labels < kind->least_labels)
+        return fine__fail(FINE_EINVAL, "task: %s needs at least %s, not %lld", kind->name,
+                          kind->least_labels == 1 ? "one label" : "two labels",
                           (long long)options->n_labels);
     if (options->n_labels > 1 << 20)
         return fine__fail(FINE_EINVAL, "task: %lld labels are more than a million",
@@ -36,20 +39,34 @@ check_labels(const struct fine_task_options *options)
 static int
 read_wanted(const fine_model *model, const struct fine_task_options *options, struct wanted *w)
 {
+    const char *const family = model->family->name;
+
     if (options->type == NULL || !fine__task_find(options->type, &w->task))
         return fine__fail(options->type == NULL ? FINE_EINVAL : FINE_EUNSUPPORTED,
-                          "task: type '%s' is not known to this version; use classify or regress",
-                          options->type != NULL ? options->type : "");
+                          "task: type '%s' is not known to this version; it knows %s",
+                          options->type != NULL ? options->type : "", fine__kind_names());
+    const struct fine__kind *kind = fine__kind(w->task);
+
     w->pool = FINE__POOL_POOLER;
     if (options->pool != NULL && !fine__pool_find(options->pool, &w->pool))
         return fine__fail(FINE_EINVAL, "task: pool '%s' is not known; use pooler, cls or mean",
                           options->pool);
-    if (w->task == FINE__CLASSIFY)
-        FINE__TRY(check_labels(options));
+    if (kind->per_token && w->pool != FINE__POOL_POOLER)
+        return fine__fail(FINE_EINVAL, "task: %s reads every token, so pool '%s' says nothing; "
+                          "leave it out", kind->name, options->pool);
+    if (model->family->causal && w->pool == FINE__POOL_CLS)
+        return fine__fail(FINE_EINVAL, "task: the first token of a %s model knows nothing of the "
+                          "others; use pool pooler (its last token) or mean", family);
+    w->head = fine__head_find(model->family, w->task, w->pool);
+    if (w->head == NULL)
+        return fine__fail(FINE_EUNSUPPORTED, "task: a %s model cannot learn %s", family,
+                          kind->name);
+    if (kind->least_labels > 0)
+        FINE__TRY(check_labels(options, kind));
     else if (options->n_labels != 0)
-        return fine__fail(FINE_EINVAL, "task: regress has no labels, but %lld are given",
+        return fine__fail(FINE_EINVAL, "task: %s has no labels, but %lld are given", kind->name,
                           (long long)options->n_labels);
-    w->n_outputs = w->task == FINE__REGRESS ? 1 : options->n_labels;
+    w->n_outputs = fine__task_n_outputs(model, w->task, options->n_labels);
     w->max_length = options->max_length;
     if (w->max_length < 0 || w->max_length > model->max_positions)
         return fine__fail(FINE_EINVAL, "task: max_length %lld is not within the model's limit of "
@@ -71,8 +88,8 @@ read_wanted(const fine_model *model, const struct fine_task_options *options, st
 static bool
 head_serves(const fine_model *model, const struct wanted *w)
 {
-    return model->head_from < model->params.count && model->pool == w->pool &&
-           model->task == w->task && fine__model_n_outputs(model) == w->n_outputs;
+    return model->head != NULL && model->pool == w->pool &&
+           model->task == w->task && model->head == w->head && fine__model_n_outputs(model) == w->n_outputs;
 }
 
 /* A pooler that the checkpoint lacks is as new as the head. */
@@ -92,7 +109,7 @@ new_head(fine_model *model, const struct wanted *w, int64_t seed)
 {
     const int64_t old_from = model->head_from, old_to = model->params.count;
 
-    model->family->build_head(model, w->n_outputs);
+    fine__head_build(model, w->head, w->n_outputs);
     int rc = fine__params_allocate(&model->params);
 
     if (rc < 0) {
@@ -167,9 +184,10 @@ fine__model_set_task(fine_model *model, const struct fine_task_options *options)
     model->n_labels = n_kept;
     if (rc < 0)
         return rc;
-    if (w.pool == FINE__POOL_POOLER && !model->has_pooler)
+    if (w.head->pooler && !model->has_pooler)
         draw_pooler(model, options->seed);
     model->task = w.task;
+    model->head = w.head;
     model->pool = w.pool;
     model->max_length = w.max_length;
     model->overlong_is_error = w.overlong_is_error;

@@ -5,6 +5,7 @@
  * One tile is one (sequence, head). Four rows of scores exist at a time and no score matrix
  * is ever stored: forward keeps log Σ e^s of each row, from which backward makes the weights
  * again (Dao et al., arXiv 2205.14135, equations for P, dS and D = rowsum(dO ∘ O)).
+ * Where it is causal, a row stops at its own token, and so do the loops of its tile.
  * Keys and values are copied into panels whose width is a whole number of vectors, so that
  * the inner loops have no edges; the number of vectors a head takes is a constant in each
  * copy of the loops.
@@ -25,6 +26,7 @@ struct job {
     int64_t n_heads, width, head;   /* width C, head D */
     int64_t longest, padded_head;   /* tokens rounded up to lanes; D rounded up to vectors */
     uint32_t threshold;
+    bool causal;
     fine__real scale;
     fine__real *log_sums;           /* (N,H); NULL: nobody asks */
     fine__real *scratch;
@@ -101,14 +103,14 @@ copy_columns(fine__real *FINE__RESTRICT to, const fine__real *from, int64_t rows
             to[d * padded + i] = i < rows ? from[i * stride + d] : 0;
 }
 
-/* s (R, padded tokens) = rows (R, head) times panel (head, padded tokens). */
+/* s (R, n of padded tokens) = rows (R, head) times panel (head, n of padded tokens). */
 FINE__INLINE void
 rows_times_columns(fine__real *FINE__RESTRICT s, const fine__real *rows, const fine__real *panel,
-                   int64_t head, int64_t padded_head, int64_t padded)
+                   int64_t head, int64_t padded_head, int64_t padded, int64_t n)
 {
     int64_t j = 0;
 
-    for (; j + 2 * FINE__LANES <= padded; j += 2 * FINE__LANES) {
+    for (; j + 2 * FINE__LANES <= n; j += 2 * FINE__LANES) {
         fine__vec sum[R][2] = { { { 0 } } };
 
         for (int64_t d = 0; d < head; d++) {
@@ -125,7 +127,7 @@ rows_times_columns(fine__real *FINE__RESTRICT s, const fine__real *rows, const f
             fine__vec_store(s + r * padded + j + FINE__LANES, sum[r][1]);
         }
     }
-    for (; j < padded; j += FINE__LANES) {
+    for (; j < n; j += FINE__LANES) {
         fine__vec sum[R] = { { 0 } };
 
         for (int64_t d = 0; d < head; d++) {
@@ -218,6 +220,13 @@ softmax(fine__real *s, int64_t tokens, int64_t padded, fine__real scale)
     return top + (fine__real)log((double)sum);
 }
 
+/* How many tokens the rows up to `last` look at. */
+FINE__INLINE int64_t
+reach_of(const struct job *job, int64_t tokens, int64_t last)
+{
+    return job->causal ? last + 1 : tokens;
+}
+
 FINE__INLINE void
 forward_head(const struct job *job, int V, int64_t seq, int64_t head, fine__real *scratch)
 {
@@ -230,12 +239,13 @@ forward_head(const struct job *job, int V, int64_t seq, int64_t head, fine__real
     copy_rows(p.v, q + 2 * job->width, tokens, job->head, stride, job->padded_head);
     for (int64_t i = 0; i < tokens; i += R) {
         const int64_t rows = tokens - i < R ? tokens - i : R;
+        const int64_t reach = reach_of(job, tokens, i + rows - 1), seen = up(reach);
 
         copy_rows(p.q, q + i * stride, rows, job->head, stride, job->padded_head);
-        rows_times_columns(p.s, p.q, p.kt, job->head, job->padded_head, p.padded);
+        rows_times_columns(p.s, p.q, p.kt, job->head, job->padded_head, p.padded, seen);
         for (int64_t r = 0; r < rows; r++) {
             fine__real *s = p.s + r * p.padded;
-            const fine__real log_sum = softmax(s, tokens, p.padded, job->scale);
+            const fine__real log_sum = softmax(s, reach_of(job, tokens, i + r), seen, job->scale);
 
             if (job->log_sums != NULL)
                 job->log_sums[(first + i + r) * job->n_heads + head] = log_sum;
@@ -244,12 +254,12 @@ forward_head(const struct job *job, int V, int64_t seq, int64_t head, fine__real
             const uint32_t key = bits_of(job, first + i + r, head);
             const fine__real kept = fine__bits_scale(job->threshold);
 
-            for (int64_t j = 0; j < p.padded; j += FINE__LANES)
+            for (int64_t j = 0; j < seen; j += FINE__LANES)
                 fine__vec_store(s + j,
                                 fine__vec_select(fine__bits_keep(key, j, job->threshold),
                                                  kept * fine__vec_load(s + j), FINE__VEC_ZERO));
         }
-        rows_times_rows(V, p.dout, p.s, p.v, tokens, p.padded);
+        rows_times_rows(V, p.dout, p.s, p.v, reach, p.padded);
         for (int64_t r = 0; r < rows; r++)
             memcpy(job->n->out->data + (first + i + r) * job->width + head * job->head,
                    p.dout + r * job->padded_head, (size_t)job->head * sizeof(fine__real));
@@ -277,7 +287,7 @@ give(const struct job *job, fine__real *to, const fine__real *from, int64_t rows
 /* Of the rows at work: s becomes the weights after dropout, dp the gradient of the scores. */
 FINE__INLINE void
 weights_and_slopes(const struct job *job, const struct panels *p, int64_t first, int64_t i,
-                   int64_t head, int64_t rows)
+                   int64_t head, int64_t rows, int64_t seen)
 {
     const fine__real kept = fine__bits_scale(job->threshold);
 
@@ -285,8 +295,8 @@ weights_and_slopes(const struct job *job, const struct panels *p, int64_t first,
         fine__real *s = p->s + r * p->padded, *dp = p->dp + r * p->padded;
 
         if (r >= rows) {            /* rows beyond the last count for nothing */
-            memset(s, 0, (size_t)p->padded * sizeof *s);
-            memset(dp, 0, (size_t)p->padded * sizeof *dp);
+            memset(s, 0, (size_t)seen * sizeof *s);
+            memset(dp, 0, (size_t)seen * sizeof *dp);
             continue;
         }
         const int64_t token = first + i + r;
@@ -298,7 +308,7 @@ weights_and_slopes(const struct job *job, const struct panels *p, int64_t first,
 
         for (int64_t d = 0; d < job->head; d++)
             along += dout[d] * out[d];
-        for (int64_t j = 0; j < p->padded; j += FINE__LANES) {
+        for (int64_t j = 0; j < seen; j += FINE__LANES) {
             fine__vec weight = fine__vec_exp(job->scale * fine__vec_load(s + j) - log_sum);
             fine__vec slope = fine__vec_load(dp + j), dropped = weight;
 
@@ -311,6 +321,9 @@ weights_and_slopes(const struct job *job, const struct panels *p, int64_t first,
             fine__vec_store(s + j, dropped);
             fine__vec_store(dp + j, weight * (slope - along));
         }
+        /* what this row doesn't look at; beyond the sequence nobody reads */
+        for (int64_t j = reach_of(job, p->tokens, i + r); j < seen; j++)
+            s[j] = dp[j] = 0;
     }
 }
 
@@ -332,15 +345,16 @@ backward_head(const struct job *job, int V, int64_t seq, int64_t head, fine__rea
     memset(p.q, 0, (size_t)(2 * R * job->padded_head) * sizeof *p.q);
     for (int64_t i = 0; i < tokens; i += R) {
         const int64_t rows = tokens - i < R ? tokens - i : R;
+        const int64_t reach = reach_of(job, tokens, i + rows - 1), seen = up(reach);
 
         copy_rows(p.q, q + i * stride, rows, job->head, stride, job->padded_head);
         copy_rows(p.dout, dout + i * job->width, rows, job->head, job->width, job->padded_head);
-        rows_times_columns(p.s, p.q, p.kt, job->head, job->padded_head, p.padded);
-        rows_times_columns(p.dp, p.dout, p.vt, job->head, job->padded_head, p.padded);
-        weights_and_slopes(job, &p, first, i, head, rows);
-        add_outer(V, p.dv, p.s, p.dout, tokens, p.padded);
-        add_outer(V, p.dk, p.dp, p.q, tokens, p.padded);
-        rows_times_rows(V, p.dout, p.dp, p.k, tokens, p.padded);
+        rows_times_columns(p.s, p.q, p.kt, job->head, job->padded_head, p.padded, seen);
+        rows_times_columns(p.dp, p.dout, p.vt, job->head, job->padded_head, p.padded, seen);
+        weights_and_slopes(job, &p, first, i, head, rows, seen);
+        add_outer(V, p.dv, p.s, p.dout, reach, p.padded);
+        add_outer(V, p.dk, p.dp, p.q, reach, p.padded);
+        rows_times_rows(V, p.dout, p.dp, p.k, reach, p.padded);
         give(job, job->dqkv + at + i * stride, p.dout, rows, job->scale);
     }
     give(job, job->dqkv + at + job->width, p.dk, tokens, job->scale);
@@ -391,11 +405,12 @@ static struct job
 job_of(const struct fine__node *n, bool backward)
 {
     struct job job = { .n = n, .offsets = n->index[0], .n_heads = n->size[0],
-                       .width = n->out->shape[1], .threshold = fine__bits_threshold(n->arg[0]) };
+                       .width = n->out->shape[1], .threshold = fine__bits_threshold(n->arg[0]),
+                       .causal = n->size[2] != 0 };
 
     job.head = job.width / job.n_heads;
     job.padded_head = up(job.head);
-    job.scale = (fine__real)(1 / sqrt((double)job.head));
+    job.scale = (fine__real)(n->arg[1] != 0 ? n->arg[1] : 1 / sqrt((double)job.head));
     for (int64_t i = 0; i < n->size[1]; i++) {
         const int64_t tokens = up(job.offsets[i + 1] - job.offsets[i]);
 
@@ -450,41 +465,42 @@ backward(struct fine__tape *t, struct fine__node *n)
 static const struct fine__op op = { "attention", forward, backward };
 
 struct fine__tensor *
-fine__attention(struct fine__tape *t, struct fine__tensor *qkv, int64_t n_heads, int64_t n_seqs,
-                const int64_t *offsets, double p)
+fine__attention(struct fine__tape *t, struct fine__tensor *qkv,
+                const struct fine__attending *how)
 {
-    const struct fine__node n = { .op = &op, .in = { qkv }, .n_in = 1, .arg = { p },
-                                  .size = { n_heads, n_seqs }, .index = { offsets } };
+    const struct fine__node n = { .op = &op, .in = { qkv }, .n_in = 1,
+                                  .arg = { how->p, how->scale },
+                                  .size = { how->n_heads, how->n_seqs, how->causal },
+                                  .index = { how->offsets } };
     const int64_t shape[2] = { qkv->shape[0], qkv->shape[1] / 3 };
 
     return fine__apply(t, &n, 2, shape);
 }
 
 #ifdef FINE__GRADCHECK
-struct use {
-    int64_t n_heads, n_seqs;
-    const int64_t *offsets;
-    double p;
-};
-
 static struct fine__tensor *
 build(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {
-    const struct use *use = arg;
-
-    return fine__attention(t, in[0], use->n_heads, use->n_seqs, use->offsets, use->p);
+    return fine__attention(t, in[0], arg);
 }
 
 void
 gc_cases(void)
 {
     static const int64_t one[] = { 0, 1 }, ragged[] = { 0, 3, 4, 11, 28 }, even[] = { 0, 8, 16 };
-    const struct use uses[] = { { 1, 1, one, 0 },        { 2, 4, ragged, 0 },
-                                { 2, 4, ragged, 0.3 },   { 3, 2, even, 0.1 },
-                                { 1, 2, even, 0 } };
-    const int64_t tokens[] = { 1, 28, 28, 16, 16 }, head[] = { 1, 3, 8, 16, 70 };
+    const struct fine__attending uses[] = { { 1, 1, one, 0, 0, false },
+                                            { 2, 4, ragged, 0, 0, false },
+                                            { 2, 4, ragged, 0.3, 0, false },
+                                            { 3, 2, even, 0.1, 0.7, false },
+                                            { 1, 2, even, 0, 0, false },
+                                            { 1, 1, one, 0, 0, true },
+                                            { 2, 4, ragged, 0, 0.4, true },
+                                            { 2, 4, ragged, 0.3, 0, true },
+                                            { 1, 2, even, 0, 0, true } };
+    const int64_t tokens[] = { 1, 28, 28, 16, 16, 1, 28, 28, 16 };
+    const int64_t head[] = { 1, 3, 8, 16, 70, 2, 3, 17, 70 };
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < FINE__COUNT(uses); i++)
         gc_check("attention", build, &uses[i], 1,
                  gc_input(2, tokens[i], 3 * uses[i].n_heads * head[i]));
 }

@@ -101,7 +101,7 @@ backward(struct fine__tape *t, struct fine__node *n)
     for (int k = 0; k < n->n_in; k++) {
         struct job job = { .n = n, .table = n->in[k], .index = n->index[k],
                            .count = n->out->shape[0], .width = n->out->shape[1],
-                           .padding_row = k == 0 ? n->size[0] : -1 };
+                           .padding_row = n->size[k] };
         double beta;
 
         if (fine__grad(t, n->in[k], &beta) == NULL)
@@ -117,14 +117,15 @@ static const struct fine__op op = { "embedding", forward, backward };
 
 struct fine__tensor *
 fine__embedding(struct fine__tape *t, int n_tables, struct fine__tensor *const *tables,
-                const int32_t *const *index, int64_t n, int64_t padding_row)
+                const int32_t *const *index, int64_t n, const int64_t *padding_rows)
 {
-    struct fine__node node = { .op = &op, .n_in = n_tables, .size = { padding_row } };
+    struct fine__node node = { .op = &op, .n_in = n_tables };
     const int64_t shape[2] = { n, tables[0]->shape[1] };
 
     for (int k = 0; k < n_tables && k < MAX_TABLES; k++) {
         node.in[k] = tables[k];
         node.index[k] = index[k];
+        node.size[k] = padding_rows[k];
     }
     return fine__apply(t, &node, 2, shape);
 }
@@ -132,7 +133,7 @@ fine__embedding(struct fine__tape *t, int n_tables, struct fine__tensor *const *
 #ifdef FINE__GRADCHECK
 struct use {
     int n_tables;
-    int64_t n, padding_row;
+    int64_t n, padding_rows[3];
     const int32_t *index[3];
 };
 
@@ -141,22 +142,23 @@ build(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {
     const struct use *use = arg;
 
-    return fine__embedding(t, use->n_tables, in, use->index, use->n, use->padding_row);
+    return fine__embedding(t, use->n_tables, in, use->index, use->n, use->padding_rows);
 }
 
 void
 gc_cases(void)
 {
     static const int32_t a[] = { 3, 0, 3, 1, 6, 2 }, b[] = { 0, 1, 2, 3, 0, 1 }, c[6] = { 0, 1 };
-    struct use one = { 1, 6, -1, { a } }, three = { 3, 6, -1, { a, b, c } };
+    struct use one = { 1, 6, { -1 }, { a } };
+    struct use three = { 3, 6, { -1, -1, -1 }, { a, b, c } };
 
     gc_check("embedding", build, &one, 1, gc_input(2, 7, 5));
     gc_check("embedding", build, &three, 3, gc_input(2, 7, 130), gc_input(2, 4, 130),
              gc_input(2, 2, 130));
-    /* the padding row gets no gradient, so only the other rows can be checked */
+    /* a padding row gets no gradient, so only the other rows can be checked */
     static const int32_t without_pad[] = { 3, 2, 3, 1, 6, 2 };
-    struct use padded = { 1, 6, 0, { without_pad } };
+    struct use padded = { 2, 6, { 0, 4 }, { without_pad, b } };
 
-    gc_check("embedding", build, &padded, 1, gc_input(2, 7, 5));
+    gc_check("embedding", build, &padded, 2, gc_input(2, 7, 5), gc_input(2, 5, 5));
 }
 #endif

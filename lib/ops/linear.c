@@ -4,7 +4,8 @@
  * f is the activation of the layer before: fused, so that f(x) is made twice (here and in
  * backward) and never kept. Three weights (queries, keys, values) that lie one behind the
  * other in memory are one product; param.h lays parameters out in order of declaration, so
- * a family gets this by declaring them in a row.
+ * a family gets this by declaring them in a row. A weight may be stored across, (C,O): to a
+ * product that is a matter of strides, and its gradient comes out the same way round.
  *
  * Backward: df = dy W, dx = df f'(x), dW += dyᵀ f(x), db += Σ dy.
  */
@@ -13,6 +14,7 @@
 #include "ops/op.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* in[]: x, then the weights, then the biases. */
 static int
@@ -25,6 +27,38 @@ static enum fine__activation
 activation(const struct fine__node *n)
 {
     return (enum fine__activation)n->size[0];
+}
+
+/* The weight is stored (C,O): "across". */
+static bool
+is_across(const struct fine__node *n)
+{
+    return n->size[1] != 0;
+}
+
+/* Outputs of each weight. */
+static int64_t
+outputs(const struct fine__node *n)
+{
+    return n->in[1]->shape[is_across(n) ? 1 : 0];
+}
+
+/* Wᵀ (C,O) of the i-th weight, and W (O,C). */
+static struct fine__matrix
+turned(const struct fine__node *n, int i)
+{
+    const struct fine__tensor *w = n->in[1 + i];
+
+    return is_across(n) ? (struct fine__matrix){ w->data, w->shape[1], 1 }
+                        : (struct fine__matrix){ w->data, 1, w->shape[1] };
+}
+
+static struct fine__matrix
+straight(const struct fine__node *n, int i)
+{
+    const struct fine__matrix w = turned(n, i);
+
+    return (struct fine__matrix){ w.data, w.column_stride, w.row_stride };
 }
 
 /* True where in[first] … are equally large pieces of one stretch of memory. */
@@ -76,7 +110,7 @@ static void
 forward(struct fine__tape *t, struct fine__node *n)
 {
     const int64_t rows = n->in[0]->shape[0], width = n->in[0]->shape[1];
-    const int64_t out = n->out->shape[1], each = n->in[1]->shape[0];
+    const int64_t out = n->out->shape[1], each = outputs(n);
     const int k = n_weights(n);
     const struct fine__arena_mark mark = fine__tape_mark(t);
     const fine__real *input = n->in[0]->data;
@@ -93,11 +127,10 @@ forward(struct fine__tape *t, struct fine__node *n)
     const bool one = in_a_row(n, 1, false) && (n->in[1 + k] == NULL || in_a_row(n, 1 + k, false));
 
     for (int i = 0; i < (one ? 1 : k); i++) {
-        const struct fine__matrix w = { n->in[1 + i]->data, 1, width };
         const struct fine__tensor *bias = n->in[1 + k + i];
 
-        fine__gemm(t->ctx, rows, one ? out : each, width, x, w, bias != NULL ? bias->data : NULL,
-                   0, n->out->data + i * each, out);
+        fine__gemm(t->ctx, rows, one ? out : each, width, x, turned(n, i),
+                   bias != NULL ? bias->data : NULL, 0, n->out->data + i * each, out);
     }
     fine__tape_rewind(t, mark);
 }
@@ -107,15 +140,28 @@ static void
 input_gradient(struct fine__tape *t, const struct fine__node *n, double beta, fine__real *to)
 {
     const int64_t rows = n->in[0]->shape[0], width = n->in[0]->shape[1];
-    const int64_t out = n->out->shape[1], each = n->in[1]->shape[0];
+    const int64_t out = n->out->shape[1], each = outputs(n);
     const bool one = in_a_row(n, 1, false);
 
     for (int i = 0; i < (one ? 1 : n_weights(n)); i++) {
         const struct fine__matrix dy = { n->out->grad + i * each, out, 1 };
-        const struct fine__matrix w = { n->in[1 + i]->data, width, 1 };
 
-        fine__gemm(t->ctx, rows, width, one ? out : each, dy, w, NULL, i == 0 ? beta : 1, to,
-                   width);
+        fine__gemm(t->ctx, rows, width, one ? out : each, dy, straight(n, i), NULL,
+                   i == 0 ? beta : 1, to, width);
+    }
+}
+
+/* An embedding that serves as a weight too: all its rows take part. */
+static void
+wake_rows(struct fine__tensor *weight)
+{
+    struct fine__rows *rows = weight->rows;
+
+    for (int64_t row = 0; rows != NULL && row < rows->n_rows; row++) {
+        if (rows->used[row])
+            continue;
+        rows->used[row] = 1;
+        memset(weight->grad + row * rows->width, 0, (size_t)rows->width * sizeof *weight->grad);
     }
 }
 
@@ -123,7 +169,7 @@ static void
 weight_gradients(struct fine__tape *t, const struct fine__node *n, const fine__real *input)
 {
     const int64_t rows = n->in[0]->shape[0], width = n->in[0]->shape[1];
-    const int64_t out = n->out->shape[1], each = n->in[1]->shape[0];
+    const int64_t out = n->out->shape[1], each = outputs(n);
     const struct fine__matrix x = { input, width, 1 };
     const int k = n_weights(n);
     const bool one = in_a_row(n, 1, true);
@@ -133,7 +179,12 @@ weight_gradients(struct fine__tape *t, const struct fine__node *n, const fine__r
         double beta;
         fine__real *grad = fine__grad(t, n->in[1 + i], &beta);
 
-        if (grad != NULL && (!one || i == 0))
+        if (grad != NULL)
+            wake_rows(n->in[1 + i]);
+        if (grad != NULL && is_across(n))
+            fine__gemm(t->ctx, width, each, rows, (struct fine__matrix){ input, 1, width },
+                       (struct fine__matrix){ n->out->grad, out, 1 }, NULL, beta, grad, each);
+        else if (grad != NULL && (!one || i == 0))
             fine__gemm(t->ctx, one ? out : each, width, rows, dy, x, NULL, beta, grad, width);
         grad = fine__grad(t, n->in[1 + k + i], &beta);
         if (grad != NULL && beta == 0)
@@ -201,6 +252,18 @@ fine__linear(struct fine__tape *t, struct fine__tensor *x, enum fine__activation
 }
 
 struct fine__tensor *
+fine__linear_across(struct fine__tape *t, struct fine__tensor *x, enum fine__activation f,
+                    struct fine__tensor *weight, struct fine__tensor *bias)
+{
+    const struct fine__node n = { .op = &op, .in = { x, weight, bias }, .n_in = 3,
+                                  .size = { (int64_t)f, 1 } };
+    const int64_t shape[2] = { x->shape[0], weight->shape[1] };
+
+    assert(t->status < 0 || x->shape[1] == weight->shape[0]);
+    return fine__apply(t, &n, 2, shape);
+}
+
+struct fine__tensor *
 fine__linear3(struct fine__tape *t, struct fine__tensor *x, struct fine__tensor *const weight[3],
               struct fine__tensor *const bias[3])
 {
@@ -220,6 +283,12 @@ single(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 }
 
 static struct fine__tensor *
+across(struct fine__tape *t, struct fine__tensor **in, const void *arg)
+{
+    return fine__linear_across(t, in[0], *(const enum fine__activation *)arg, in[1], in[2]);
+}
+
+static struct fine__tensor *
 triple(struct fine__tape *t, struct fine__tensor **in, const void *arg)
 {
     (void)arg;
@@ -232,6 +301,7 @@ gc_cases(void)
     for (enum fine__activation f = FINE__IDENTITY; f <= FINE__SIGMOID; f++) {
         gc_check("linear", single, &f, 3, gc_input(2, 7, 5), gc_input(2, 3, 5), gc_input(1, 3));
         gc_check("linear", single, &f, 3, gc_input(2, 1, 1), gc_input(2, 1, 1), gc_input(1, 1));
+        gc_check("across", across, &f, 3, gc_input(2, 7, 5), gc_input(2, 5, 3), gc_input(1, 3));
     }
     gc_check("linear3", triple, NULL, 7, gc_input(2, 9, 8), gc_input(2, 8, 8), gc_input(2, 8, 8),
              gc_input(2, 8, 8), gc_input(1, 8), gc_input(1, 8), gc_input(1, 8));

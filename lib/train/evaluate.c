@@ -13,6 +13,9 @@ fine__metrics_for(struct fine__metrics **out, const fine_model *model)
 {
     if (model->task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "the model has no task yet: call fine_model_set_task()");
+    if (model->task != FINE__CLASSIFY && model->task != FINE__REGRESS)
+        return fine__fail(FINE_EUNSUPPORTED, "only models that classify or regress can be "
+                          "evaluated in this version");
     if (model->task == FINE__REGRESS)
         return fine__metrics_new(out, model->ctx, "regress", NULL, 0);
     return fine__metrics_new(out, model->ctx, "classify", (const char *const *)model->labels,

@@ -322,6 +322,9 @@ check_task(const fine_model *model, const fine_dataset *dataset, const char *wha
 {
     if (model->task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "the model has no task yet: call fine_model_set_task()");
+    if (model->task != FINE__CLASSIFY && model->task != FINE__REGRESS)
+        return fine__fail(FINE_EUNSUPPORTED, "datasets teach classify and regress in this "
+                          "version; for other tasks bring batches to fine_model_backward()");
     if (dataset->n_rows == 0)
         return fine__fail(FINE_EDATA, "%s '%s': no rows", what, dataset->name);
     if (dataset->ids == NULL && model->tokenizer == NULL)

@@ -111,7 +111,8 @@ check_attention(int64_t n_heads, int64_t head, int64_t n_seqs, const int64_t *of
         for (int64_t h = 0; h < n_heads; h++)
             attention_head(qkv, cotangent->data, offsets[i], offsets[i + 1] - offsets[i], h, head,
                            out, dqkv);
-    y = fine__attention(&t, qkv, n_heads, n_seqs, offsets, 0);
+    y = fine__attention(&t, qkv,
+                        &(struct fine__attending){ n_heads, n_seqs, offsets, 0, 0, false });
     compare("attention", "output", out, y->data, y->count, 3e-6 * fmax(1, deviation * deviation));
     backward(&t, y, cotangent->data);
     compare("attention", "gradient", dqkv, qkv->grad, qkv->count,
@@ -189,7 +190,8 @@ golden_attention(struct golden *g, struct fine__tape *t)
                     for (int k = 0; k < 3; k++)
                         qkv->data[(offsets[b] + i) * 3 * H * D + (k * H + h) * D + d] =
                             from[k][((b * H + h) * T + i) * D + d];
-    struct fine__tensor *y = fine__attention(t, qkv, H, B, offsets, 0);
+    struct fine__tensor *y =
+        fine__attention(t, qkv, &(struct fine__attending){ H, B, offsets, 0, 0, false });
     const double *right = find(g, "f64.output", FINE_F64, ALL);
 
     for (int64_t b = 0; b < B; b++)

@@ -34,7 +34,7 @@ golden_embedding(struct golden *g, struct fine__tape *t, const char *name, int64
 
     for (int i = 0; i < 12; i++)
         ids[i] = (int32_t)wide[i];
-    struct fine__tensor *y = fine__embedding(t, 1, &w, index, 12, padding_row);
+    struct fine__tensor *y = fine__embedding(t, 1, &w, index, 12, &padding_row);
 
     check(g, "f64.output", y->data, y->count);
     backward(t, y, find(g, "cotangent", FINE_F32, y->count));
@@ -364,15 +364,15 @@ run_all(int n_threads, struct result *result)
     }
     fine__tape_init(&t, context);
     fine__tape_reset(&t, true, 77);
-    x = fine__embedding(&t, 2, leaf, index, N, 0);
+    x = fine__embedding(&t, 2, leaf, index, N, (const int64_t[]){ 0, -1 });
     x = fine__dropout(&t, fine__layernorm(&t, x, NULL, leaf[4], leaf[5], 1e-12, 0), 0.1);
     h = fine__linear(&t, x, FINE__IDENTITY, leaf[2], leaf[3]);
-    h = fine__attention(&t, h, HEADS, B, offsets, 0.2);
+    h = fine__attention(&t, h, &(struct fine__attending){ HEADS, B, offsets, 0.2, 0, false });
     x = fine__layernorm(&t, h, x, leaf[4], leaf[5], 1e-12, 0.1);
     h = fine__linear(&t, x, FINE__SILU, leaf[6], leaf[7]);
     h = fine__linear(&t, h, FINE__GELU, leaf[8], leaf[9]);
     x = fine__layernorm(&t, h, x, leaf[4], leaf[5], 1e-12, 0.1);
-    first = fine__activate(&t, fine__pool_first(&t, x, B, offsets), FINE__TANH);
+    first = fine__activate(&t, fine__pick(&t, x, B, offsets), FINE__TANH);
     h = fine__linear(&t, first, FINE__IDENTITY, leaf[10], NULL);
     memcpy(result->out, h->data, B * 4 * sizeof(float));
     loss = fine__cross_entropy(&t, h, labels);

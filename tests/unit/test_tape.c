@@ -65,7 +65,8 @@ forward(struct stack *s)
     struct fine__tape *t = &s->tape;
     const int32_t *index[1] = { s->ids };
     struct fine__scope scope = fine__scope(t);
-    struct fine__tensor *x = fine__embedding(t, 1, &s->leaf[0], index, TOKENS, -1), *h;
+    struct fine__tensor *x = fine__embedding(t, 1, &s->leaf[0], index, TOKENS,
+                                             &(const int64_t){ -1 }), *h;
 
     x = fine__layernorm(t, x, NULL, s->leaf[1], s->leaf[2], 1e-5, 0);
     x = s->scopes ? fine__scope_end(t, scope, x) : x;
@@ -351,7 +352,7 @@ check_sticky(struct stack *s, struct fine__tensor *loss)
     ck_assert_ptr_eq(loss, &t->inert);
     x = fine__linear(t, x, FINE__GELU, s->leaf[HEAD], s->leaf[HEAD + 1]);
     x = fine__layernorm(t, x, x, s->leaf[1], s->leaf[2], 1e-5, 0.1);
-    x = fine__pool_first(t, fine__dropout(t, x, 0.5), SEQS, offsets);
+    x = fine__pick(t, fine__dropout(t, x, 0.5), SEQS, offsets);
     ck_assert_ptr_eq(x, &t->inert);
     ck_assert_ptr_eq(fine__scope_end(t, fine__scope(t), x), &t->inert);
     ck_assert_ptr_null(fine__grad(t, s->leaf[HEAD], &beta));
