@@ -56,10 +56,11 @@ FINE_API void fine_model_free(fine_model *model);
 
 struct fine_task_options {
     size_t struct_size;
-    const char *type;                  /* "classify" or "regress" */
+    const char *type;                  /* "classify", "multilabel", "regress", "tag", "answer",
+                                        * "fill-mask", "language-model" */
     const char *pool;                  /* "pooler" (default), "cls", "mean" */
-    const char *const *labels;         /* classify: their names in order; NULL: "LABEL_0" … */
-    int64_t n_labels;                  /* classify: at least 2 */
+    const char *const *labels;         /* classify, multilabel, tag: in order; NULL: "LABEL_0" … */
+    int64_t n_labels;                  /* theirs: at least 2 (multilabel: 1); else 0 */
     int64_t max_length;                /* ids a text; 0: the model's own limit; above it is an error */
     int64_t seed;                      /* for the new head */
     const char *overlong;              /* "truncate" (default) or "error" */
@@ -109,9 +110,9 @@ struct fine_param_info {
     int32_t frozen;
 };
 
-/** The family's name: "bert". Borrowed. @since 0.1 */
+/** The family's name: "bert", "roberta", "distilbert", "gpt2". Borrowed. @since 0.1 */
 FINE_API const char *fine_model_family(const fine_model *model);
-/** "classify", "regress", or "" while no task is set. Borrowed. @since 0.1 */
+/** The task's type, or "" while none is set. Borrowed. @since 0.1 */
 FINE_API const char *fine_model_task(const fine_model *model);
 /** "pooler", "cls" or "mean". Borrowed. @since 0.1 */
 FINE_API const char *fine_model_pool(const fine_model *model);
@@ -123,7 +124,7 @@ FINE_API int fine_model_param(const fine_model *model, int64_t i, struct fine_pa
 FINE_API int64_t fine_model_n_stages(const fine_model *model);
 /** The stage's name: "embeddings", "1", …, "head". Borrowed; NULL out of range. @since 0.1 */
 FINE_API const char *fine_model_stage_name(const fine_model *model, int64_t stage);
-/** Number of labels, 0 without a classification task. @since 0.1 */
+/** Number of labels, 0 for a task without. @since 0.1 */
 FINE_API int64_t fine_model_n_labels(const fine_model *model);
 /** A label's name. Borrowed; NULL out of range. @since 0.1 */
 FINE_API const char *fine_model_label(const fine_model *model, int64_t i);
@@ -148,8 +149,11 @@ enum {
  * Runs raw tensors through the model in evaluation mode.
  *
  * @param inputs input_ids and attention_mask (B,T) I64, padded on the right only;
- *               optional token_type_ids (B,T) I64; optional labels (B) I64, or F32
- * @param out    receives logits, loss (when labels are given), hidden_states.N and
+ *               optional token_type_ids (B,T) I64; optional labels: (B) I64, regress (B)
+ *               F32, multilabel (B, labels) F32, tag, fill-mask and language-model (B,T)
+ *               I64 (-100: not counted; a language model's shift by one), answer
+ *               start_positions and end_positions (B) I64 (beyond the row: not counted)
+ * @param out    receives logits (answer: start_logits, end_logits), loss (when labels are given), hidden_states.N and
  *               grad.NAME as asked for; padded positions hold zero. Yours to free.
  * @return FINE_OK; FINE_EINVAL; FINE_EDATA: inputs of the wrong type, shape or range;
  *         FINE_ESTATE: gradients asked for without labels; FINE_ENUMERIC; FINE_ENOMEM
@@ -211,6 +215,7 @@ FINE_API void fine_session_free(fine_session *session);
  * @param texts n NUL-terminated UTF-8 strings; may be NULL where n is 0
  * @param pairs n second texts, or NULL
  * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no task, or the model has no tokenizer;
+ *         FINE_EUNSUPPORTED: a task other than classify and regress;
  *         FINE_EDATA: a text longer than max_length where overlong is "error";
  *         FINE_ENUMERIC; FINE_ENOMEM. On error earlier results stay.
  * @since 0.1

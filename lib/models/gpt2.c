@@ -87,6 +87,9 @@ configure(fine_model *model, const struct fine__json *config, double dropout)
     const int variants = fine__config_refuse(config, flags, FINE__COUNT(flags),
                                              "cross attention is not supported");
 
+    model->end_id = fine__json_int(fine__json_get(config, "eos_token_id"), -1);
+    if (rc == 0 && (model->end_id < 0 || model->end_id >= model->vocab_size))
+        model->end_id = -1;
     if (!has_inner)
         gpt2->inner = 4 * model->width;
     gpt2->scales = fine__json_bool(fine__json_get(config, "scale_attn_weights"), true);

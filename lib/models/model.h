@@ -44,7 +44,8 @@ struct fine_model {
     bool *stage_trains;                 /* n_layers + 2: something of the stage is trained */
     const struct fine__head *head;      /* of the task; NULL without one */
     int64_t pooler;                     /* index of its weight, where the family has one */
-    int64_t width, padding_id;          /* of the hidden state; -1: no id is padding */
+    int64_t width;                      /* of the hidden state */
+    int64_t padding_id, end_id;         /* -1: no id is that */
     double eps, init_std;               /* of layer norms; of new weights */
     enum fine__activation activation;   /* inside the encoder's layers */
     bool untied;                        /* an output has a weight of its own */

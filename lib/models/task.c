@@ -186,6 +186,9 @@ fine__model_set_task(fine_model *model, const struct fine_task_options *options)
         return rc;
     if (w.head->pooler && !model->has_pooler)
         draw_pooler(model, options->seed);
+    /* Who reads the last token must know padding; the end of a text serves, as is usual. */
+    if (w.head->reads == FINE__LAST_TOKEN && model->padding_id < 0)
+        model->padding_id = model->end_id;
     model->task = w.task;
     model->head = w.head;
     model->pool = w.pool;
