@@ -20,7 +20,7 @@ forward(struct fine__tape *t, struct fine__node *n)
 
         loss += fmax(at, 0) - (double)values[i] * at + log1p(exp(-fabs(at)));
     }
-    n->out->data[0] = (fine__real)(loss / (double)x->shape[1]);
+    n->out->data[0] = (fine__real)(loss * (double)x->shape[0] / (double)x->count);
 }
 
 static void
@@ -28,7 +28,7 @@ backward(struct fine__tape *t, struct fine__node *n)
 {
     const struct fine__tensor *x = n->in[0];
     const float *values = n->index[0];
-    const double seed = (double)n->out->grad[0] / (double)x->shape[1];
+    const double seed = (double)n->out->grad[0] * (double)x->shape[0] / (double)x->count;
     double beta;
     fine__real *dx = fine__grad(t, n->in[0], &beta);
 
