@@ -181,7 +181,7 @@ configure(fine_model *model, const struct fine__json *config, double dropout)
     fine__config_tying(model, config);
     rc = rc < 0 ? rc : positions < 0 ? positions : reals < 0 ? reals : activation < 0 ? activation
                                                                                       : variants;
-    return rc < 0 ? rc : fine__config_heads(model, bert->heads);
+    return rc < 0 ? rc : fine__config_heads(model, bert->heads, v->keys.width, v->keys.heads);
 }
 
 /* ---- parameters ---- */

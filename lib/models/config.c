@@ -90,12 +90,12 @@ fine__config_refuse(const struct fine__json *config, const char *const *flags, i
 }
 
 int
-fine__config_heads(const fine_model *model, int64_t heads)
+fine__config_heads(const fine_model *model, int64_t heads, const char *width_key,
+                   const char *heads_key)
 {
     if (model->width % heads != 0)
-        return fine__also(FINE_EFORMAT, "config.json: the hidden size %lld is no multiple of the "
-                          "number of attention heads, %lld", (long long)model->width,
-                          (long long)heads);
+        return fine__also(FINE_EFORMAT, "config.json: '%s' %lld is no multiple of '%s' %lld",
+                          width_key, (long long)model->width, heads_key, (long long)heads);
     if (model->width / heads > MAX_HEAD)
         return fine__also(FINE_EUNSUPPORTED, "config.json: heads of %lld numbers; at most %d are "
                           "supported", (long long)(model->width / heads), MAX_HEAD);

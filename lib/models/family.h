@@ -123,8 +123,9 @@ int fine__config_activation(const struct fine__json *config, const char *key,
 /* Flags that would change the mathematics where they are true. */
 int fine__config_refuse(const struct fine__json *config, const char *const *flags, int64_t n,
                         const char *why);
-/* model->width and heads belong together. */
-int fine__config_heads(const fine_model *model, int64_t heads);
+/* model->width and heads belong together; their keys are for the message. */
+int fine__config_heads(const fine_model *model, int64_t heads, const char *width_key,
+                       const char *heads_key);
 /* model->padding_id: absent: fallback; null: -1. */
 int fine__config_padding(fine_model *model, const struct fine__json *config, int64_t fallback);
 /* model->untied, from tie_word_embeddings. */

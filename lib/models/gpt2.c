@@ -101,7 +101,7 @@ configure(fine_model *model, const struct fine__json *config, double dropout)
     FINE__TRY(reals);
     FINE__TRY(activation);
     FINE__TRY(variants);
-    return fine__config_heads(model, gpt2->heads);
+    return fine__config_heads(model, gpt2->heads, "n_embd", "n_head");
 }
 
 /* ---- parameters ---- */

@@ -369,7 +369,7 @@ START_TEST(tasks_and_freezing)
         FAILS(FINE_EINVAL, fine_model_set_task(model, &task));
     }
     fine_task_options_init(&task, sizeof task);
-    task.type = "tag";
+    task.type = "translate";
     FAILS(FINE_EUNSUPPORTED, fine_model_set_task(model, &task));
     task.type = "regress";
     task.n_labels = 2;
