@@ -69,7 +69,7 @@ ONLY_IN = {
 # The compiler's vectors serve every processor; what is built on them is here.
 VECTORS = {'base/compiler.h', 'tensor/vec.h', 'tensor/vmath.h', 'tensor/gemm.c', 'ops/bits.h'}
 
-# Ops hold their gradient checks, under FINE__SELFTEST.
+# Ops hold their gradient checks, under FINE__GRADCHECK.
 FROM_TESTS = {'ops/op.h': 'gradcheck.h'}
 
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
