@@ -1,5 +1,5 @@
 /*
- * batch.h — sequences packed one after another: no padding is ever computed.
+ * batch.h — sequences packed one after another: no padding is ever computed; or images.
  */
 #ifndef FINE__BATCH_H
 #define FINE__BATCH_H
@@ -12,6 +12,9 @@ struct fine__batch {
     const int32_t *types;           /* n_tokens; NULL: all 0 */
     const int32_t *positions;       /* filled in by the runner: counted from each sequence's start */
     const int64_t *offsets;         /* n_seqs + 1: sequence i is [offsets[i], offsets[i + 1]) */
+    /* Images in place of ids: n_seqs of them, channels last, normalised; n_tokens is 0. */
+    const float *pixels;
+    int64_t height, width;
     /* Targets, NULL where there are none; which of them a task reads: kinds.h. */
     const int32_t *labels;          /* n_seqs or n_tokens class indices, -1: none */
     const float *values;            /* n_seqs numbers, or n_seqs x n labels of [0, 1] */

@@ -10,7 +10,8 @@
 #include "tape/tape.h"
 
 enum fine__activation {
-    FINE__IDENTITY, FINE__GELU, FINE__GELU_TANH, FINE__RELU, FINE__SILU, FINE__TANH, FINE__SIGMOID
+    FINE__IDENTITY, FINE__GELU, FINE__GELU_TANH, FINE__RELU, FINE__SILU, FINE__TANH, FINE__SIGMOID,
+    FINE__RELU6
 };
 
 /* any → same: f(x) */
@@ -42,6 +43,48 @@ struct fine__tensor *fine__binary_cross_entropy(struct fine__tape *t, struct fin
  * labels. */
 struct fine__tensor *fine__cross_entropy(struct fine__tape *t, struct fine__tensor *logits,
                                          const int32_t *labels);
+
+/* ---- images lie channels last: (N,H,W,C) ---- */
+
+struct fine__convolving {
+    int64_t groups, stride;
+    int64_t top, left, bottom, right;       /* zeros around the image */
+};
+/* x (N,H,W,C), weight (O,C/groups,K,L) as checkpoints have it, bias (O) or NULL → (N,H',W',O). */
+struct fine__tensor *fine__conv2d(struct fine__tape *t, struct fine__tensor *x,
+                                  struct fine__tensor *weight, struct fine__tensor *bias,
+                                  const struct fine__convolving *how);
+
+struct fine__norming {
+    double eps;
+    double momentum;                        /* how much new statistics weigh in the running ones */
+    bool by_batch;                          /* by the batch's own statistics, not the running ones */
+    const fine__real *mean, *variance;      /* running statistics, C each */
+    fine__real *new_mean, *new_variance;    /* by_batch: receive the next ones; NULL: nobody asks */
+    enum fine__activation f;                /* comes last */
+};
+/* x (N,H,W,C), weight and bias (C) → same: f(normalised over all but C, times weight, plus bias,
+ * plus residual); residual (N,H,W,C) may be NULL. */
+struct fine__tensor *fine__batchnorm2d(struct fine__tape *t, struct fine__tensor *x,
+                                       struct fine__tensor *residual, struct fine__tensor *weight,
+                                       struct fine__tensor *bias, const struct fine__norming *how);
+
+/* (N,H,W,C) → (N,H',W',C): the largest of each size x size window; `pad` cells around don't
+ * count. */
+struct fine__tensor *fine__max_pool2d(struct fine__tape *t, struct fine__tensor *x, int64_t size,
+                                      int64_t stride, int64_t pad);
+/* (N,H,W,C) → (N,C): the mean of each channel. */
+struct fine__tensor *fine__global_pool(struct fine__tape *t, struct fine__tensor *x);
+/* x (N,H,W,C), s (N,C) → (N,H,W,C): each channel of each image times its own number. */
+struct fine__tensor *fine__scale_channels(struct fine__tape *t, struct fine__tensor *x,
+                                          struct fine__tensor *s);
+/* (N,H,W,C) → (N,H',W',before + C + after): every stride-th row and column, and channels of
+ * zeros on both sides. */
+struct fine__tensor *fine__pad_channels(struct fine__tape *t, struct fine__tensor *x,
+                                        int64_t stride, int64_t before, int64_t after);
+/* any → same: whole rows (first dimension) zeroed with probability p, the others divided by
+ * 1 - p. p 0: x itself. */
+struct fine__tensor *fine__drop_path(struct fine__tape *t, struct fine__tensor *x, double p);
 
 /* any → same: elements zeroed with probability p, the others divided by 1 - p. p 0: x itself. */
 struct fine__tensor *fine__dropout(struct fine__tape *t, struct fine__tensor *x, double p);
