@@ -34,6 +34,12 @@ struct fine_dataset_options {
     int64_t n_columns;
     const char *const *labels;     /* allowed labels in the order of their indices; default: found and sorted */
     int64_t n_labels;
+    const char *task;              /* what the rows are for, as in fine_task_options.type: decides
+                                    * what a row holds; NULL: "classify", or "regress" with
+                                    * label_is_number */
+    const char *label_separator;   /* multilabel: between the labels in one column; default "|" */
+    const char *const *label_columns; /* multilabel: columns of 0 and 1, each a label; default: none */
+    int64_t n_label_columns;
     int32_t header;                /* 1: first row names the columns (default), 0: it is data; names
                                       are then needed, and where there are any this isn't looked at */
     int32_t label_is_number;       /* 1: labels are real numbers (regression) */

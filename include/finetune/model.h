@@ -215,7 +215,7 @@ FINE_API void fine_session_free(fine_session *session);
  * @param texts n NUL-terminated UTF-8 strings; may be NULL where n is 0
  * @param pairs n second texts, or NULL
  * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no task, or the model has no tokenizer;
- *         FINE_EUNSUPPORTED: a task other than classify and regress;
+ *         FINE_EUNSUPPORTED: a task without a prediction for a text;
  *         FINE_EDATA: a text longer than max_length where overlong is "error";
  *         FINE_ENUMERIC; FINE_ENOMEM. On error earlier results stay.
  * @since 0.1
@@ -228,6 +228,20 @@ FINE_API int64_t fine_session_label(const fine_session *session, int64_t i);
 FINE_API const float *fine_session_scores(const fine_session *session, int64_t i);
 /** Regression: the value of text i; NaN without one. @since 0.1 */
 FINE_API double fine_session_value(const fine_session *session, int64_t i);
+struct fine_span_info {
+    size_t struct_size;         /* set by the caller */
+    int64_t start, end;         /* bytes, half-open: tag: in the text; answer: in the pair */
+    int64_t label;              /* tag: fine_model_label()'s number; answer: -1 */
+    double score;               /* tag: probability; answer: of all answers, or of none */
+};
+
+/** How many places were found in text i: tag: those that have a label, in order; answer: the
+ *  likeliest first (start and end 0: there is no answer). 0 for other tasks. @since 0.1 */
+FINE_API int64_t fine_session_n_spans(const fine_session *session, int64_t i);
+/** Place j of text i. @return FINE_OK; FINE_EINVAL: out is NULL or of the wrong size, or there
+ *  is no such place @since 0.1 */
+FINE_API int fine_session_span(const fine_session *session, int64_t i, int64_t j,
+                               struct fine_span_info *out);
 /** How many ids were cut off text i. @since 0.1 */
 FINE_API int64_t fine_session_truncated(const fine_session *session, int64_t i);
 

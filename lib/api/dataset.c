@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "data/dataset.h"
 
-static_assert(offsetof(struct fine_dataset_options, header) == 15 * sizeof(void *),
+static_assert(offsetof(struct fine_dataset_options, header) == 19 * sizeof(void *),
               "fields never move");
 
 /* The struct as it was in 0.1. */

@@ -260,8 +260,9 @@ fine_model_dataset_options(const fine_model *model, struct fine_dataset_options 
     o.n_columns = p->n_columns;
     if (p->text != NULL)
         o.header = p->header;
+    o.task = model->task != FINE__TASK_NONE ? fine__task_name(model->task) : NULL;
     o.label_is_number = model->task == FINE__REGRESS;
-    if (model->task == FINE__CLASSIFY) {
+    if (model->n_labels > 0) {
         o.labels = (const char *const *)model->labels;
         o.n_labels = model->n_labels;
     }

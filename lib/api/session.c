@@ -14,7 +14,9 @@
 #include "base/result.h"
 #include "models/model.h"
 #include "text/tokenizer.h"
+#include "train/batches.h"
 #include "train/evaluate.h"
+#include "train/taskwork.h"
 
 enum { BATCH_IDS = 4096 };
 
@@ -22,6 +24,8 @@ struct results {
     int64_t n, width;               /* rows, and numbers each */
     float *numbers;                 /* probabilities, values or vectors */
     int64_t *truncated;             /* ids cut off */
+    struct fine__spans spans;       /* of all rows; those of row i begin at span_of[i] */
+    int64_t *span_of;               /* n + 1; NULL: the task has none */
 };
 
 struct fine_session {
@@ -73,6 +77,8 @@ free_results(fine_context *ctx, struct results *results)
 {
     fine__free(ctx, results->numbers);
     fine__free(ctx, results->truncated);
+    fine__free(ctx, results->spans.list);
+    fine__free(ctx, results->span_of);
     memset(results, 0, sizeof *results);
 }
 
@@ -225,6 +231,97 @@ run_pass(fine_session *session, struct pass *pass)
     return 0;
 }
 
+/* ---- tasks whose answers are places in a text ---- */
+
+struct places {
+    const fine_model *model;
+    const struct fine__examples *examples;
+    struct results *results;
+};
+
+static int
+take_places(void *arg, int64_t from, int64_t to, const fine__real *logits, int64_t n_logits)
+{
+    struct places *p = arg;
+    const int64_t row = fine__examples_row(p->examples, from);
+    const int64_t n = (p->examples->offsets[to] - p->examples->offsets[from]) * n_logits;
+
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(logits[i]))
+            return fine__fail(FINE_ENUMERIC, "the result of text %lld is not finite; are the "
+                              "weights damaged?", (long long)row);
+    FINE__TRY(fine__taskwork(p->model->task)->decode(p->model, p->examples, from, to, logits,
+                                                     &p->results->spans));
+    p->results->span_of[row + 1] = p->results->spans.count;
+    return 0;
+}
+
+static int
+find_places(fine_session *session, const struct fine__examples *examples, struct results *results)
+{
+    fine_context *ctx = session->model->ctx;
+    struct places p = { .model = session->model, .examples = examples, .results = results };
+    struct fine__gathered gathered = { .ctx = ctx, .per_id = true };
+    int rc = 0;
+    int64_t n;
+
+    for (int64_t first = 0; first < examples->n_rows && rc == 0; first += n) {
+        n = fine__examples_that_fit(examples, first);
+        rc = fine__grow(ctx, &session->offsets, &session->offsets_capacity, n + 1,
+                        sizeof *session->offsets);
+        if (rc < 0)
+            break;
+        struct fine__batch batch = fine__batches_slice(examples, first, n, session->offsets);
+        struct fine__run run = { .batch = &batch };
+
+        batch.labels = batch.starts = batch.ends = NULL;
+        rc = fine__runner_run(session->runner, &run);
+        if (rc == 0)
+            rc = fine__gather_rows(&gathered, examples, first, n, run.logits, run.n_logits,
+                                   take_places, &p);
+    }
+    fine__free(ctx, gathered.logits);
+    return rc;
+}
+
+/* Texts become rows of a set, and those examples as in training. */
+static int
+run_places(fine_session *session, struct pass *pass)
+{
+    fine_context *ctx = session->model->ctx;
+    struct fine_dataset_options options;
+    struct fine__examples examples;
+    fine_dataset *set = NULL;
+    int rc;
+
+    fine__dataset_defaults(&options);
+    options.task = fine__task_name(session->model->task);
+    options.require_label = 0;
+    pass->results.n = pass->n;
+    pass->results.spans.ctx = ctx;
+    pass->results.truncated = fine__alloc_array(ctx, (size_t)pass->n, sizeof(int64_t));
+    pass->results.span_of = fine__alloc_array(ctx, (size_t)pass->n + 1, sizeof(int64_t));
+    if (pass->results.truncated == NULL || pass->results.span_of == NULL)
+        return FINE_ENOMEM;
+    if (pass->n == 0)
+        return 0;
+    FINE__TRY(fine__dataset_new(&set, ctx, &options));
+    rc = 0;
+    for (int64_t i = 0; i < pass->n && rc == 0; i++)
+        rc = pass->texts[i] == NULL
+                 ? fine__fail(FINE_EINVAL, "text %lld is NULL", (long long)i)
+                 : fine__dataset_add(set, pass->texts[i],
+                                     pass->pairs != NULL ? pass->pairs[i] : NULL, NULL, NULL);
+    if (rc == 0)
+        rc = fine__examples_encode(&examples, session->model, set, "texts");
+    fine__dataset_unref(set);
+    if (rc < 0)
+        return rc;
+    rc = find_places(session, &examples, &pass->results);
+    fine__examples_free(&examples);
+    return rc;
+}
+
 /* One thread at a time; the results change hands only when all went well. */
 static int
 enter(fine_session *session, const char *function)
@@ -270,12 +367,16 @@ fine_session_predict(fine_session *session, const char *const *texts, const char
     if (session->model->task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "fine_session_predict: the model has no task; fine-tune "
                           "it first");
-    if (session->model->task != FINE__CLASSIFY && session->model->task != FINE__REGRESS)
-        return fine__fail(FINE_EUNSUPPORTED, "fine_session_predict: texts are classified or "
-                          "rated in this version; for other tasks use fine_model_forward()");
+    const enum fine__task task = session->model->task;
+    const bool has_places = fine__taskwork(task)->decode != NULL;
+
+    if (!has_places && task != FINE__CLASSIFY && task != FINE__REGRESS)
+        return fine__fail(FINE_EUNSUPPORTED, "fine_session_predict: the task %s has no prediction "
+                          "for a text; see fine_model_forward()", fine__task_name(task));
     FINE__TRY(enter(session, "fine_session_predict"));
     pass.max_length = session->model->max_length;
-    return finish(session, &pass, &session->predicted, run_pass(session, &pass));
+    return finish(session, &pass, &session->predicted,
+                  has_places ? run_places(session, &pass) : run_pass(session, &pass));
 }
 
 int64_t
@@ -295,7 +396,7 @@ fine_session_label(const fine_session *session, int64_t i)
 const float *
 fine_session_scores(const fine_session *session, int64_t i)
 {
-    if (session == NULL || i < 0 || i >= session->predicted.n)
+    if (session == NULL || i < 0 || i >= session->predicted.n || session->predicted.numbers == NULL)
         return NULL;
     return session->predicted.numbers + i * session->predicted.width;
 }
@@ -306,6 +407,32 @@ fine_session_value(const fine_session *session, int64_t i)
     const float *scores = fine_session_scores(session, i);
 
     return scores != NULL && session->model->task == FINE__REGRESS ? (double)scores[0] : NAN;
+}
+
+int64_t
+fine_session_n_spans(const fine_session *session, int64_t i)
+{
+    if (session == NULL || i < 0 || i >= session->predicted.n || session->predicted.span_of == NULL)
+        return 0;
+    return session->predicted.span_of[i + 1] - session->predicted.span_of[i];
+}
+
+int
+fine_session_span(const fine_session *session, int64_t i, int64_t j, struct fine_span_info *out)
+{
+    if (out == NULL || out->struct_size < sizeof *out)
+        return fine__fail(FINE_EINVAL, "fine_session_span: out is NULL, or struct_size isn't set");
+    if (j < 0 || j >= fine_session_n_spans(session, i))
+        return fine__fail(FINE_EINVAL, "fine_session_span: text %lld has no place %lld",
+                          (long long)i, (long long)j);
+    const struct fine__span *span =
+        &session->predicted.spans.list[session->predicted.span_of[i] + j];
+
+    out->start = span->start;
+    out->end = span->end;
+    out->label = span->label;
+    out->score = span->score;
+    return 0;
 }
 
 int64_t

@@ -6,6 +6,7 @@
  * while rows come in; settling sorts them bytewise and maps the rows, which makes
  * the indices independent of the order of rows.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,61 @@ fine__dataset_make(fine_context *ctx, const char *name)
         return NULL;
     }
     return d;
+}
+
+struct fine__row
+fine__row_empty(void)
+{
+    return (struct fine__row){ .text = -1, .pair = -1, .group = -1, .split = -1, .id = -1,
+                               .label = -1, .value = NAN };
+}
+
+int
+fine__dataset_mark(fine_dataset *d, struct fine__row *row, struct fine__mark mark)
+{
+    FINE__TRY(fine__grow(d->ctx, &d->marks, &d->marks_capacity, d->n_marks + 1, sizeof mark));
+    if (row->n_marks == 0)
+        row->first_mark = d->n_marks;
+    row->n_marks++;
+    d->marks[d->n_marks++] = mark;
+    return 0;
+}
+
+/* ---- what rows are for ---- */
+
+enum fine__content
+fine__content_find(const char *task)
+{
+    static const struct {
+        const char *task;
+        enum fine__content content;
+    } table[] = { { "classify", FINE__ROWS_OF_CLASSES }, { "regress", FINE__ROWS_OF_NUMBERS },
+                  { "multilabel", FINE__ROWS_OF_FLAGS }, { "tag", FINE__ROWS_OF_TAGS },
+                  { "answer", FINE__ROWS_OF_ANSWERS },   { "fill-mask", FINE__ROWS_OF_TEXT },
+                  { "language-model", FINE__ROWS_OF_TEXT },
+                  { "classify-image", FINE__ROWS_OF_IMAGES } };
+
+    for (int i = 0; i < FINE__COUNT(table); i++)
+        if (strcmp(table[i].task, task) == 0)
+            return table[i].content;
+    return FINE__N_CONTENTS;
+}
+
+int
+fine__content_of(enum fine__content *out, const struct fine_dataset_options *o)
+{
+    const bool numbers = o->label_is_number != 0;
+    const enum fine__content content =
+        o->task != NULL ? fine__content_find(o->task)
+                        : numbers ? FINE__ROWS_OF_NUMBERS : FINE__ROWS_OF_CLASSES;
+
+    if (content == FINE__N_CONTENTS)
+        return fine__fail(FINE_EINVAL, "task.type: '%.40s' is no task", o->task);
+    if (numbers && content != FINE__ROWS_OF_NUMBERS)
+        return fine__fail(FINE_EINVAL, "task.type: '%.40s' has labels, and label_is_number says "
+                          "they are numbers; take one of both out", o->task);
+    *out = content;
+    return 0;
 }
 
 fine_dataset *
@@ -63,6 +119,7 @@ fine__dataset_unref(fine_dataset *dataset)
     fine__map_free(&d->label_ids);
     fine__buf_free(&d->bytes);
     fine__free(ctx, d->rows);
+    fine__free(ctx, d->marks);
     fine__free(ctx, d->ids);
     fine__free(ctx, d->types);
     fine__free(ctx, d->id_offsets);
@@ -225,6 +282,9 @@ fine__dataset_settle_labels(fine_dataset *d)
     for (int64_t i = 0; i < d->n_rows; i++)
         if (d->rows[i].label >= 0)
             d->rows[i].label = rank[d->rows[i].label];
+    for (int64_t i = 0; i < d->n_marks; i++)
+        if (d->marks[i].label >= 0)
+            d->marks[i].label = (int32_t)rank[d->marks[i].label];
     fine__map_free(&d->label_ids);
     d->label_ids = ids;
     fine__map_init(&ids, d->ctx);

@@ -19,7 +19,30 @@ enum {
     FINE__MAX_LABEL = 1000              /* bytes of a label's name */
 };
 
+/* What rows are for, and so what a row holds beside its text: by the task's name. */
+enum fine__content {
+    FINE__ROWS_OF_CLASSES,              /* classify: label */
+    FINE__ROWS_OF_NUMBERS,              /* regress: value */
+    FINE__ROWS_OF_FLAGS,                /* multilabel: marks, whose labels ascend */
+    FINE__ROWS_OF_TAGS,                 /* tag: marks in the text, in order, not overlapping */
+    FINE__ROWS_OF_ANSWERS,              /* answer: text is the question, pair the context; marks
+                                         * in the context, none: it has no answer */
+    FINE__ROWS_OF_TEXT,                 /* fill-mask, language-model: text alone, or pair: the
+                                         * completion of a prompt */
+    FINE__ROWS_OF_IMAGES,               /* classify-image: label; text is the image's path */
+    FINE__N_CONTENTS
+};
+
+/* A place in a text, in bytes, or a label of a text alone (both 0). */
+struct fine__mark {
+    int32_t start, end;
+    int32_t label;                      /* -1: it has none */
+};
+
 struct fine__row {
+    int64_t first_mark;                 /* in the set's marks */
+    int32_t n_marks;
+    int64_t id;                         /* answer: the question's name; an offset as those below */
     int64_t text, pair, group, split;   /* offsets of NUL-terminated strings in bytes; -1: none */
     int32_t text_length, pair_length;   /* bytes */
     int64_t label;                      /* index; -1: none */
@@ -32,12 +55,15 @@ struct fine_dataset {
     fine_context *ctx;
     char *name;                         /* file name for messages, or "memory" */
     struct fine__buf bytes;
+    enum fine__content content;
     struct fine__row *rows;
     int64_t n_rows, capacity;
+    struct fine__mark *marks;           /* of all rows */
+    int64_t n_marks, marks_capacity;
     char **labels;                      /* sorted bytewise where they were found */
     int64_t n_labels, label_capacity;
     struct fine__map label_ids;         /* name → index in labels */
-    bool labels_given, is_regression, has_pairs, has_groups, has_labels, used;
+    bool labels_given, has_pairs, has_groups, has_labels, used;
     bool require_label;
     int64_t skipped;
     char *description;                  /* made on request */
@@ -76,7 +102,7 @@ int fine__dataset_relabel(fine_dataset **out, const fine_dataset *dataset, const
 
 /* Whether a model can be trained on it: FINE_EDATA for an empty set, empty texts alone, rows
  * without labels (or without numbers, for regression), and a single class. */
-int fine__dataset_check_task(const fine_dataset *dataset, bool regress);
+int fine__dataset_check_task(const fine_dataset *dataset, enum fine__content content);
 
 /* Rows of `other` whose text (and pair) stands in `train` too; logs a warning when there
  * are any, since a score on them says little. */
@@ -99,6 +125,13 @@ int fine__dataset_new_encoded(fine_dataset **out, fine_context *ctx, const struc
 
 /* The parts that readers and the functions above are made of. */
 fine_dataset *fine__dataset_make(fine_context *ctx, const char *name);   /* NULL: no memory */
+struct fine__row fine__row_empty(void);
+/* Appends a mark to the last mark's row, or the first one of a row that is being made: marks of
+ * a row lie together. FINE_ENOMEM. */
+int fine__dataset_mark(fine_dataset *dataset, struct fine__row *row, struct fine__mark mark);
+/* The content that options ask for; FINE_EINVAL: no such task. */
+int fine__content_of(enum fine__content *out, const struct fine_dataset_options *options);
+enum fine__content fine__content_find(const char *task);   /* FINE__N_CONTENTS: no such task */
 int fine__dataset_give_labels(fine_dataset *dataset, const char *const *names, int64_t n);
 int fine__dataset_replace_labels(fine_dataset *dataset, const char *const *names, int64_t n); /* rows keep their indices */
 int64_t fine__dataset_label_id(fine_dataset *dataset, const char *name, size_t length); /* added where labels are found; -1: not allowed; FINE_ENOMEM; FINE_EDATA: too many */

@@ -194,7 +194,7 @@ write_all(const fine_dataset *d, struct fine__buf *out)
 {
     fine__buf_printf(out, "{\"rows\":%lld,\"skipped\":%lld", (long long)d->n_rows,
                      (long long)d->skipped);
-    if (d->is_regression)
+    if (d->content == FINE__ROWS_OF_NUMBERS)
         write_values(d, out);
     else
         FINE__TRY(write_labels(d, out));
@@ -232,7 +232,7 @@ fine__dataset_warn(const fine_dataset *d)
 {
     int64_t *counts, most = 0, least = INT64_MAX;
 
-    if (d->is_regression || !d->has_labels)
+    if (d->content == FINE__ROWS_OF_NUMBERS || !d->has_labels)
         return;
     counts = count_labels(d);
     if (counts == NULL)

@@ -123,13 +123,12 @@ fill(fine_dataset *d, const struct fine__encoded *e)
     }
     FINE__TRY(fine__grow(d->ctx, &d->rows, &d->capacity, e->n_rows, sizeof *d->rows));
     for (int64_t i = 0; i < e->n_rows; i++) {
-        d->rows[i] = (struct fine__row){ .text = -1, .pair = -1, .group = -1, .split = -1,
-                                         .label = -1, .value = NAN };
+        d->rows[i] = fine__row_empty();
         FINE__TRY(pack_row(d, e, i));
         FINE__TRY(read_label(d, e, i));
         d->n_rows++;
     }
-    d->is_regression = e->values != NULL;
+    d->content = e->values != NULL ? FINE__ROWS_OF_NUMBERS : FINE__ROWS_OF_CLASSES;
     d->has_labels = e->labels != NULL || e->values != NULL;
     d->used = true;
     FINE__TRY(name_labels(d));

@@ -176,7 +176,7 @@ cell_of(struct jsonl *j, enum fine__role role, const struct fine__json *value)
         cell.text = j->number[role];
         break;
     case FINE__JSON_REAL:
-        if (role == FINE__ROLE_LABEL && j->t->set->is_regression)
+        if (role == FINE__ROLE_LABEL && j->t->set->content == FINE__ROWS_OF_NUMBERS)
             cell.text = fine__format_double(j->number[role], fine__json_double(value, 0));
         break;
     default:
@@ -187,7 +187,7 @@ cell_of(struct jsonl *j, enum fine__role role, const struct fine__json *value)
                             fine__json_type(value) == FINE__JSON_REAL ? "a number with a fraction"
                                                                       : kind_of(value),
                             is_text                       ? "a string"
-                            : j->t->set->is_regression && role == FINE__ROLE_LABEL ? "a number"
+                            : j->t->set->content == FINE__ROWS_OF_NUMBERS && role == FINE__ROLE_LABEL ? "a number"
                                                           : "a string or an integer");
         return (struct fine__cell){ NULL, 0 };
     }

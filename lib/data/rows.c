@@ -18,21 +18,23 @@ fine__dataset_new(fine_dataset **out, fine_context *ctx,
                   const struct fine_dataset_options *options)
 {
     struct fine_dataset_options defaults;
+    enum fine__content content;
     fine_dataset *d;
     int rc = 0;
 
     fine__dataset_defaults(&defaults);
     if (options == NULL)
         options = &defaults;
+    FINE__TRY(fine__content_of(&content, options));
     if (options->n_labels < 0 || (options->n_labels > 0 && options->labels == NULL))
         return fine__fail(FINE_EINVAL, "task.labels: n_labels without labels");
-    if (options->n_labels > 0 && options->label_is_number != 0)
+    if (options->n_labels > 0 && content == FINE__ROWS_OF_NUMBERS)
         return fine__fail(FINE_EINVAL, "task.labels: a regression has numbers, not labels; take "
                           "them out");
     d = fine__dataset_make(ctx, "memory");
     if (d == NULL)
         return FINE_ENOMEM;
-    d->is_regression = options->label_is_number != 0;
+    d->content = content;
     d->require_label = options->require_label != 0;
     if (options->n_labels > 0)
         rc = fine__dataset_give_labels(d, options->labels, options->n_labels);
@@ -116,7 +118,7 @@ read_label(fine_dataset *d, struct fine__row *row, const char *label)
         return 0;
     if (length == 0)
         return fine__fail(FINE_EDATA, "memory: row %lld has no label", number);
-    if (d->is_regression) {
+    if (d->content == FINE__ROWS_OF_NUMBERS) {
         if (!fine__parse_double(label, length, &row->value))
             return fine__fail(FINE_EDATA, "memory: row %lld: the label is not a finite number",
                               number);
@@ -170,7 +172,7 @@ int
 fine__dataset_add(fine_dataset *d, const char *text, const char *pair, const char *label,
                   const char *group)
 {
-    struct fine__row row = { .split = -1, .label = -1, .value = NAN };
+    struct fine__row row = fine__row_empty();
 
     if (d->used || d->ids != NULL)
         return fine__fail(FINE_ESTATE, "memory: the set is in use, and no row can be added any "

@@ -21,6 +21,17 @@ copy_text(fine_dataset *to, const fine_dataset *from, int64_t offset)
     return at;
 }
 
+/* There is room for them. */
+static void
+copy_marks(fine_dataset *to, const fine_dataset *from, struct fine__row *row)
+{
+    if (row->n_marks > 0)
+        memcpy(to->marks + to->n_marks, from->marks + row->first_mark,
+               (size_t)row->n_marks * sizeof *to->marks);
+    row->first_mark = to->n_marks;
+    to->n_marks += row->n_marks;
+}
+
 /* Columns that share a text keep sharing it. */
 static void
 copy_row(fine_dataset *to, const fine_dataset *from, int64_t i)
@@ -28,6 +39,8 @@ copy_row(fine_dataset *to, const fine_dataset *from, int64_t i)
     const struct fine__row *row = &from->rows[i];
     struct fine__row copy = *row;
 
+    copy_marks(to, from, &copy);
+    copy.id = copy_text(to, from, row->id);
     copy.text = copy_text(to, from, row->text);
     copy.pair = row->pair == row->text ? copy.text : copy_text(to, from, row->pair);
     copy.group = row->group == row->text   ? copy.text
@@ -50,13 +63,16 @@ static int
 copy_texts(fine_dataset *to, const fine_dataset *from, const int64_t *rows, int64_t n)
 {
     size_t bytes = 0;
+    int64_t n_marks = 0;
 
     for (int64_t i = 0; i < n; i++) {
         const struct fine__row *row = &from->rows[rows[i]];
 
-        bytes += bytes_of(from, row->text) + bytes_of(from, row->pair)
+        n_marks += row->n_marks;
+        bytes += bytes_of(from, row->text) + bytes_of(from, row->pair) + bytes_of(from, row->id)
                  + bytes_of(from, row->group) + bytes_of(from, row->split);
     }
+    FINE__TRY(fine__grow(to->ctx, &to->marks, &to->marks_capacity, n_marks, sizeof *to->marks));
     FINE__TRY(fine__buf_reserve(&to->bytes, bytes));
     for (int64_t i = 0; i < n; i++)
         copy_row(to, from, rows[i]);
@@ -102,7 +118,7 @@ names_of(char **names)
 static int
 fill(fine_dataset *to, const fine_dataset *from, const int64_t *rows, int64_t n)
 {
-    to->is_regression = from->is_regression;
+    to->content = from->content;
     to->require_label = from->require_label;
     to->has_pairs = from->has_pairs;
     to->has_groups = from->has_groups;

@@ -144,7 +144,7 @@ check_options(struct fine__table *t)
             return fine__fail(FINE_EINVAL, "data.header: column %lld is NULL", (long long)i + 1);
     if (o->n_labels < 0 || (o->n_labels > 0 && o->labels == NULL))
         return fine__fail(FINE_EINVAL, "task.labels: n_labels without labels");
-    if (o->n_labels > 0 && o->label_is_number != 0)
+    if (o->n_labels > 0 && t->content == FINE__ROWS_OF_NUMBERS)
         return fine__fail(FINE_EINVAL, "task.labels: a regression has numbers, not labels; take "
                           "them out");
     return 0;
@@ -184,12 +184,13 @@ fine__table_open(struct fine__table *t, fine_context *ctx, const char *name,
 
     *t = (struct fine__table){ .options = options };
     fine__buf_init(&t->findings, ctx);
+    FINE__TRY(fine__content_of(&t->content, options));
     FINE__TRY(check_options(t));
     assign_roles(t);
     t->set = fine__dataset_make(ctx, name);
     if (t->set == NULL)
         return FINE_ENOMEM;
-    t->set->is_regression = options->label_is_number != 0;
+    t->set->content = t->content;
     t->set->require_label = options->require_label != 0;
     t->set->bytes = *text;
     fine__buf_init(text, ctx);
@@ -246,7 +247,7 @@ read_label(struct fine__table *t, struct fine__cell cell, struct fine__row *row,
                              cell.text == NULL ? "missing" : "empty");
         return 0;
     }
-    if (d->is_regression) {
+    if (d->content == FINE__ROWS_OF_NUMBERS) {
         read_number(t, cell, row, line);
         return 0;
     }

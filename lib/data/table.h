@@ -33,6 +33,7 @@ struct fine__table {
     const struct fine_dataset_options *options;
     const char *column[FINE__ROLES];    /* its name; NULL: the role isn't filled */
     enum fine__role same[FINE__ROLES];  /* the first role with that column */
+    enum fine__content content;
     enum fine__encoding encoding;
     bool skip_bad;
     size_t start;                       /* where the text begins, behind a byte order mark */

@@ -32,18 +32,33 @@ check_texts(const fine_dataset *d)
                       d->name, (long long)d->n_rows);
 }
 
-int
-fine__dataset_check_task(const fine_dataset *d, bool regress)
+/* Rows without marks are good examples too, but some must have one. */
+static int
+check_marks(const fine_dataset *d)
 {
+    if (d->content == FINE__ROWS_OF_TEXT || d->n_marks > 0)
+        return 0;
+    return fine__fail(FINE_EDATA, "%s: none of the %lld rows has %s", d->name,
+                      (long long)d->n_rows,
+                      d->content == FINE__ROWS_OF_ANSWERS ? "an answer" : "a label");
+}
+
+int
+fine__dataset_check_task(const fine_dataset *d, enum fine__content content)
+{
+    const bool regress = content == FINE__ROWS_OF_NUMBERS;
     int64_t first = -1, missing = 0;
     bool differ = false;
 
     FINE__TRY(check_empty(d));
     FINE__TRY(check_texts(d));
+    if (d->content == content && content != FINE__ROWS_OF_CLASSES && !regress &&
+        content != FINE__ROWS_OF_IMAGES)
+        return check_marks(d);
     if (!d->has_labels)
         return fine__fail(FINE_EDATA, "%s: there are no labels; add a column and name it in "
                           "data.label", d->name);
-    if (d->is_regression != regress)
+    if (d->content != content)
         return fine__fail(FINE_EDATA,
                           regress ? "%s: labels are names, but a regression needs numbers; read "
                                     "them with label_is_number"
@@ -83,6 +98,19 @@ map_labels(int64_t *to, const fine_dataset *d, const char *const *names, int64_t
     return rc < 0 ? rc : 0;
 }
 
+static bool
+row_is_known(const fine_dataset *d, const struct fine__row *row, const int64_t *to)
+{
+    bool known = row->label < 0 || to[row->label] >= 0;
+
+    for (int64_t i = 0; i < row->n_marks && known; i++) {
+        const int32_t label = d->marks[row->first_mark + i].label;
+
+        known = label < 0 || to[label] >= 0;
+    }
+    return known;
+}
+
 /* Every row whose label has no place; the findings say where, not what. */
 static int
 check_rows(const fine_dataset *d, const int64_t *to, int64_t n_names)
@@ -92,7 +120,7 @@ check_rows(const fine_dataset *d, const int64_t *to, int64_t n_names)
     for (int64_t i = 0; i < d->n_rows; i++) {
         const struct fine__row *row = &d->rows[i];
 
-        if (row->label < 0 || to[row->label] >= 0)
+        if (row_is_known(d, row, to))
             continue;
         if (n == 0)
             fine__error_clear();
@@ -134,6 +162,9 @@ copy_with(fine_dataset **out, const fine_dataset *d, const int64_t *to, const ch
     for (int64_t i = 0; i < copy->n_rows; i++)
         if (copy->rows[i].label >= 0)
             copy->rows[i].label = to[copy->rows[i].label];
+    for (int64_t i = 0; i < copy->n_marks; i++)
+        if (copy->marks[i].label >= 0)
+            copy->marks[i].label = (int32_t)to[copy->marks[i].label];
     *out = copy;
     return 0;
 }

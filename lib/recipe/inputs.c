@@ -67,7 +67,8 @@ columns(const fine_recipe *recipe, struct fine_dataset_options *out)
         out->labels = (const char *const *)labels->items;
         out->n_labels = labels->n_items;
     }
-    out->label_is_number = strcmp(text(recipe, FINE__TASK_TYPE), "regress") == 0;
+    out->task = text(recipe, FINE__TASK_TYPE);
+    out->label_is_number = strcmp(out->task, "regress") == 0;
 }
 
 static int
@@ -127,7 +128,7 @@ open_data(struct fine__inputs *out, const fine_recipe *recipe)
     columns(recipe, &options);
     options.split_by = text(recipe, FINE__DATA_SPLIT_BY);
     FINE__TRY(open_set(&out->train, recipe, FINE__DATA_TRAIN, &options));
-    FINE__TRY(fine__dataset_check_task(out->train, options.label_is_number));
+    FINE__TRY(fine__dataset_check_task(out->train, fine__content_find(options.task)));
     options.split_by = NULL;
     rc = take_labels(out->train, &options, &names);
     if (rc == FINE_OK && !validation->is_number)

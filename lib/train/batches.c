@@ -45,12 +45,20 @@ fine__batches_init(struct fine__batches *batches, const struct fine__examples *e
         failed = failed || batches->types == NULL;
     }
     if (examples->labels != NULL) {
-        batches->labels = fine__alloc(ctx, (size_t)size * sizeof *batches->labels);
+        const int64_t n = examples->labels_per_id ? most : size;
+
+        batches->labels = fine__alloc(ctx, (size_t)n * sizeof *batches->labels);
         failed = failed || batches->labels == NULL;
     }
     if (examples->values != NULL) {
-        batches->values = fine__alloc(ctx, (size_t)size * sizeof *batches->values);
+        batches->values = fine__alloc_array(ctx, (size_t)(size * examples->n_values),
+                                            sizeof *batches->values);
         failed = failed || batches->values == NULL;
+    }
+    if (examples->starts != NULL) {
+        batches->starts = fine__alloc(ctx, (size_t)size * sizeof *batches->starts);
+        batches->ends = fine__alloc(ctx, (size_t)size * sizeof *batches->ends);
+        failed = failed || batches->starts == NULL || batches->ends == NULL;
     }
     if (failed)
         fine__batches_free(batches);
@@ -67,6 +75,8 @@ fine__batches_free(struct fine__batches *batches)
     fine__free(batches->ctx, batches->types);
     fine__free(batches->ctx, batches->labels);
     fine__free(batches->ctx, batches->values);
+    fine__free(batches->ctx, batches->starts);
+    fine__free(batches->ctx, batches->ends);
     fine__free(batches->ctx, batches->offsets);
     fine__context_unref(batches->ctx);
     *batches = (struct fine__batches){ .ctx = NULL };
@@ -100,6 +110,28 @@ put_in_order(struct fine__batches *batches, int64_t epoch)
     batches->ordered_epoch = epoch;
 }
 
+/* Example i of the batch, whose ids begin at `at`, is number `row` of all. */
+static void
+pack_targets(struct fine__batches *batches, int64_t i, int64_t at, int64_t row)
+{
+    const struct fine__examples *examples = batches->examples;
+    const int64_t n = examples->n_values;
+
+    if (batches->labels != NULL && examples->labels_per_id)
+        memcpy(batches->labels + at, examples->labels + examples->offsets[row],
+               (size_t)(examples->offsets[row + 1] - examples->offsets[row]) *
+                   sizeof *batches->labels);
+    else if (batches->labels != NULL)
+        batches->labels[i] = examples->labels[row];
+    if (batches->values != NULL)
+        memcpy(batches->values + i * n, examples->values + row * n,
+               (size_t)n * sizeof *batches->values);
+    if (batches->starts != NULL) {
+        batches->starts[i] = examples->starts[row];
+        batches->ends[i] = examples->ends[row];
+    }
+}
+
 struct fine__batch
 fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index)
 {
@@ -119,10 +151,7 @@ fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index)
         if (batches->types != NULL)
             memcpy(batches->types + at, examples->types + first,
                    (size_t)length * sizeof *batches->types);
-        if (batches->labels != NULL)
-            batches->labels[i] = examples->labels[row];
-        if (batches->values != NULL)
-            batches->values[i] = examples->values[row];
+        pack_targets(batches, i, at, row);
         at += length;
         batches->offsets[i + 1] = at;
     }
@@ -132,7 +161,9 @@ fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index)
                                  .types = batches->types,
                                  .offsets = batches->offsets,
                                  .labels = batches->labels,
-                                 .values = batches->values };
+                                 .values = batches->values,
+                                 .starts = batches->starts,
+                                 .ends = batches->ends };
 }
 
 struct fine__batch
@@ -140,15 +171,20 @@ fine__batches_slice(const struct fine__examples *examples, int64_t first, int64_
                     int64_t *offsets)
 {
     const int64_t from = examples->offsets[first];
+    struct fine__batch batch = { .n_seqs = n, .ids = examples->ids + from, .offsets = offsets };
 
     for (int64_t i = 0; i <= n; i++)
         offsets[i] = examples->offsets[first + i] - from;
-    return (
-        struct fine__batch){ .n_seqs = n,
-                             .n_tokens = offsets[n],
-                             .ids = examples->ids + from,
-                             .types = examples->types != NULL ? examples->types + from : NULL,
-                             .offsets = offsets,
-                             .labels = examples->labels != NULL ? examples->labels + first : NULL,
-                             .values = examples->values != NULL ? examples->values + first : NULL };
+    batch.n_tokens = offsets[n];
+    if (examples->types != NULL)
+        batch.types = examples->types + from;
+    if (examples->labels != NULL)
+        batch.labels = examples->labels + (examples->labels_per_id ? from : first);
+    if (examples->values != NULL)
+        batch.values = examples->values + first * examples->n_values;
+    if (examples->starts != NULL) {
+        batch.starts = examples->starts + first;
+        batch.ends = examples->ends + first;
+    }
+    return batch;
 }

@@ -17,6 +17,7 @@ struct fine__batches {
     int64_t *order, ordered_epoch; /* the order of this epoch; -1: none yet */
     int32_t *ids, *types, *labels; /* the packed batch */
     float *values;
+    int32_t *starts, *ends;
     int64_t *offsets;
 };
 

@@ -2,28 +2,36 @@
  * evaluate.c — scoring in batches that are bounded by ids, not by rows.
  *
  * Short rows go many at a time and long ones few, so memory stays level. The order of
- * rows is the data's, and sums are taken row by row: batching leaves no trace in them.
+ * rows is the data's, and sums are taken row by row: batching leaves no trace in them. A row
+ * of several examples may reach over batches; its logits wait until the last one is there.
  */
 #include "train/evaluate.h"
 
+#include <string.h>
+
+#include "base/alloc.h"
+#include "models/kinds.h"
 #include "train/batches.h"
+#include "train/taskwork.h"
 
 int
 fine__metrics_for(struct fine__metrics **out, const fine_model *model)
 {
     if (model->task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "the model has no task yet: call fine_model_set_task()");
+    if (fine__taskwork(model->task)->measure != NULL)
+        return fine__metrics_new_measured(out, model);
     if (model->task != FINE__CLASSIFY && model->task != FINE__REGRESS)
-        return fine__fail(FINE_EUNSUPPORTED, "only models that classify or regress can be "
-                          "evaluated in this version");
+        return fine__fail(FINE_EUNSUPPORTED, "models that %s can't be evaluated in this version",
+                          fine__task_name(model->task));
     if (model->task == FINE__REGRESS)
         return fine__metrics_new(out, model->ctx, "regress", NULL, 0);
     return fine__metrics_new(out, model->ctx, "classify", (const char *const *)model->labels,
                              model->n_labels);
 }
 
-static int64_t
-rows_that_fit(const struct fine__examples *examples, int64_t first)
+int64_t
+fine__examples_that_fit(const struct fine__examples *examples, int64_t first)
 {
     const int64_t limit = examples->offsets[first] + FINE__EVALUATE_IDS;
     int64_t n = 1;
@@ -33,22 +41,87 @@ rows_that_fit(const struct fine__examples *examples, int64_t first)
     return n;
 }
 
-static int
-add_rows(const fine_model *model, const struct fine__examples *examples, int64_t first,
-         const struct fine__run *run, struct fine__metrics *metrics)
-{
-    for (int64_t i = 0; i < run->batch->n_seqs; i++) {
-        const char *group = fine__dataset_group(examples->dataset, first + i);
-        const fine__real *logits = run->logits + i * run->n_logits;
+/* ---- logits of whole rows ---- */
 
-        if (model->task == FINE__REGRESS)
-            FINE__TRY(
-                fine__metrics_add_output(metrics, logits[0], examples->values[first + i], group));
-        else
-            FINE__TRY(
-                fine__metrics_add_logits(metrics, logits, examples->labels[first + i], group));
+int
+fine__gather_rows(struct fine__gathered *g, const struct fine__examples *examples, int64_t first,
+                  int64_t n, const fine__real *logits, int64_t n_logits,
+                  int (*take)(void *arg, int64_t from, int64_t to, const fine__real *logits,
+                              int64_t n_logits), void *arg)
+{
+    for (int64_t from = first; from < first + n;) {
+        const int64_t row = fine__examples_row(examples, from);
+        const int64_t begin = g->per_id ? examples->offsets[from] : from;
+        const fine__real *some = logits;
+        int64_t to = from + 1, count;
+        bool whole;
+
+        while (to < first + n && fine__examples_row(examples, to) == row)
+            to++;
+        whole = to == examples->n_rows || fine__examples_row(examples, to) != row;
+        count = ((g->per_id ? examples->offsets[to] : to) - begin) * n_logits;
+        logits += count;
+        if (g->count > 0 || !whole) {
+            FINE__TRY(fine__grow(g->ctx, &g->logits, &g->capacity, g->count + count,
+                                 sizeof *g->logits));
+            memcpy(g->logits + g->count, some, (size_t)count * sizeof *some);
+            g->first = g->count > 0 ? g->first : from;
+            g->count += count;
+        }
+        if (whole) {
+            const bool waited = g->count > 0;
+
+            g->count = 0;
+            FINE__TRY(take(arg, waited ? g->first : from, to, waited ? g->logits : some, n_logits));
+        }
+        from = to;
     }
     return FINE_OK;
+}
+
+/* ---- scoring ---- */
+
+struct scoring {
+    const fine_model *model;
+    const struct fine__examples *examples;
+    struct fine__metrics *metrics;
+};
+
+static int
+take_row(void *arg, int64_t from, int64_t to, const fine__real *logits, int64_t n_logits)
+{
+    const struct scoring *s = arg;
+    const struct fine__examples *examples = s->examples;
+    const char *group =
+        fine__dataset_group(examples->dataset, fine__examples_row(examples, from));
+
+    if (fine__taskwork(s->model->task)->measure != NULL)
+        return fine__metrics_add_measured(s->metrics, examples, from, to, logits, n_logits, group);
+    if (s->model->task == FINE__REGRESS)
+        return fine__metrics_add_output(s->metrics, logits[0], examples->values[from], group);
+    return fine__metrics_add_logits(s->metrics, logits, examples->labels[from], group);
+}
+
+static int
+run_batch(struct fine__runner *runner, const struct scoring *s, struct fine__gathered *gathered,
+          int64_t first, int64_t n, int64_t *scratch)
+{
+    const struct fine__measure *measure = fine__taskwork(s->model->task)->measure;
+    const bool by_loss = measure != NULL && measure->by_loss;
+    struct fine__batch batch = fine__batches_slice(s->examples, first, n, scratch);
+    struct fine__run run = { .batch = &batch, .loss_only = by_loss };
+
+    if (!by_loss) {
+        /* The metrics take the loss from the logits, in double. */
+        batch.labels = NULL;
+        batch.values = NULL;
+        batch.starts = batch.ends = NULL;
+    }
+    FINE__TRY(fine__runner_run(runner, &run));
+    if (by_loss)
+        return fine__metrics_add_loss(s->metrics, n, run.loss_sum, (double)run.n_labelled);
+    return fine__gather_rows(gathered, s->examples, first, n, run.logits, run.n_logits, take_row,
+                             (void *)(uintptr_t)s);
 }
 
 int
@@ -56,26 +129,21 @@ fine__evaluate(struct fine__runner *runner, const fine_model *model,
                const struct fine__examples *examples, struct fine__metrics *metrics,
                int64_t *scratch)
 {
+    const struct scoring s = { .model = model, .examples = examples, .metrics = metrics };
+    struct fine__gathered gathered = { .ctx = model->ctx,
+                                       .per_id = fine__kind(model->task)->per_token };
+    int rc = FINE_OK;
     int64_t n;
 
     fine__metrics_reset(metrics);
-    for (int64_t first = 0; first < examples->n_rows; first += n) {
-        n = rows_that_fit(examples, first);
-        struct fine__batch batch = fine__batches_slice(examples, first, n, scratch);
-
-        /* The metrics take the loss from the logits, in double. */
-        batch.labels = NULL;
-        batch.values = NULL;
-        struct fine__run run = { .batch = &batch };
-        int rc = fine__runner_run(runner, &run);
-
-        if (rc == FINE_OK)
-            rc = add_rows(model, examples, first, &run, metrics);
+    for (int64_t first = 0; first < examples->n_rows && rc == FINE_OK; first += n) {
+        n = fine__examples_that_fit(examples, first);
+        rc = run_batch(runner, &s, &gathered, first, n, scratch);
         if (rc == FINE_ENUMERIC)
             fine__error_prefix("evaluation on '%s', rows %lld to %lld", examples->dataset->name,
-                               (long long)first + 1, (long long)(first + n));
-        if (rc < 0)
-            return rc;
+                               (long long)fine__examples_row(examples, first) + 1,
+                               (long long)fine__examples_row(examples, first + n - 1) + 1);
     }
-    return FINE_OK;
+    fine__free(model->ctx, gathered.logits);
+    return rc;
 }

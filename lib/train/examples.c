@@ -8,18 +8,20 @@
 #include "train/examples.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "text/tokenizer.h"
+#include "train/taskwork.h"
 
 enum { ROWS_PER_TILE = 64 };
 
 struct tile {
-    int32_t *ids, *types;
-    int64_t count, capacity, types_capacity;
+    int32_t *ids, *types, *pieces;
+    int64_t count, capacity, types_capacity, pieces_capacity;
     int32_t lengths[ROWS_PER_TILE];
     bool truncated[ROWS_PER_TILE];
     int rc;
@@ -30,6 +32,7 @@ struct job {
     const fine_tokenizer *tokenizer;
     const fine_dataset *dataset;
     int64_t max_length;
+    bool pieces;
     struct tile *tiles;
     struct fine__tokens *tokens; /* one a worker */
 };
@@ -48,6 +51,12 @@ append(struct job *job, struct tile *tile, const struct fine__tokens *tokens)
             fine__grow(job->ctx, &tile->types, &tile->types_capacity, need, sizeof *tile->types));
         memcpy(tile->types + tile->count, tokens->types,
                (size_t)tokens->count * sizeof *tile->types);
+    }
+    if (job->pieces) {
+        FINE__TRY(fine__grow(job->ctx, &tile->pieces, &tile->pieces_capacity, 2 * need,
+                             sizeof *tile->pieces));
+        for (int64_t i = 0; i < 2 * tokens->count; i++)
+            tile->pieces[2 * tile->count + i] = (int32_t)tokens->offsets[i];
     }
     tile->count = need;
     return FINE_OK;
@@ -97,6 +106,15 @@ place_word(const fine_dataset *dataset, int64_t row)
     return dataset->rows != NULL && dataset->rows[row].line > 0 ? "line" : "row";
 }
 
+static void
+free_tile(fine_context *ctx, struct tile *tile)
+{
+    fine__free(ctx, tile->ids);
+    fine__free(ctx, tile->types);
+    fine__free(ctx, tile->pieces);
+    tile->ids = tile->types = tile->pieces = NULL;
+}
+
 static int
 gather(struct fine__examples *out, const struct job *job, int64_t n_tiles)
 {
@@ -108,7 +126,10 @@ gather(struct fine__examples *out, const struct job *job, int64_t n_tiles)
     out->own_offsets = fine__alloc(out->ctx, (size_t)(out->n_rows + 1) * sizeof(int64_t));
     out->own_ids = fine__alloc(out->ctx, (size_t)total * sizeof(int32_t));
     out->own_types = has_types ? fine__alloc(out->ctx, (size_t)total * sizeof(int32_t)) : NULL;
-    if (out->own_offsets == NULL || out->own_ids == NULL || (has_types && out->own_types == NULL))
+    if (job->pieces)
+        out->pieces = fine__alloc_array(out->ctx, (size_t)(2 * total), sizeof *out->pieces);
+    if (out->own_offsets == NULL || out->own_ids == NULL || (has_types && out->own_types == NULL) ||
+        (job->pieces && out->pieces == NULL))
         return FINE_ENOMEM;
     out->own_offsets[0] = 0;
     for (int64_t i = 0; i < n_tiles; i++) {
@@ -119,9 +140,10 @@ gather(struct fine__examples *out, const struct job *job, int64_t n_tiles)
             memcpy(out->own_ids + at, tile->ids, (size_t)tile->count * sizeof *tile->ids);
         if (has_types && tile->count > 0)
             memcpy(out->own_types + at, tile->types, (size_t)tile->count * sizeof *tile->types);
-        fine__free(out->ctx, tile->ids);
-        fine__free(out->ctx, tile->types);
-        tile->ids = tile->types = NULL;
+        if (job->pieces && tile->count > 0)
+            memcpy(out->pieces + 2 * at, tile->pieces,
+                   (size_t)(2 * tile->count) * sizeof *tile->pieces);
+        free_tile(out->ctx, tile);
         for (int64_t j = 0; j < ROWS_PER_TILE && row < out->n_rows; j++, row++) {
             out->own_offsets[row + 1] = out->own_offsets[row] + tile->lengths[j];
             out->n_truncated += tile->truncated[j];
@@ -133,15 +155,17 @@ gather(struct fine__examples *out, const struct job *job, int64_t n_tiles)
     return FINE_OK;
 }
 
-static int
-tokenize(struct fine__examples *out, const fine_model *model, const fine_dataset *dataset)
+int
+fine__examples_tokenize(struct fine__examples *out, const fine_model *model, bool pieces)
 {
+    const fine_dataset *dataset = out->dataset;
     const int64_t n_tiles = (dataset->n_rows + ROWS_PER_TILE - 1) / ROWS_PER_TILE;
     const int n_workers = fine__n_workers(out->ctx);
     struct job job = { .ctx = out->ctx,
                        .tokenizer = model->tokenizer,
                        .dataset = dataset,
-                       .max_length = model->max_length };
+                       .max_length = model->max_length,
+                       .pieces = pieces };
     int rc = FINE_ENOMEM;
 
     job.tiles = fine__alloc_array(out->ctx, (size_t)n_tiles, sizeof *job.tiles);
@@ -160,16 +184,22 @@ tokenize(struct fine__examples *out, const fine_model *model, const fine_dataset
     if (rc == FINE_OK)
         rc = gather(out, &job, n_tiles);
 done:
-    for (int64_t i = 0; job.tiles != NULL && i < n_tiles; i++) {
-        fine__free(out->ctx, job.tiles[i].ids);
-        fine__free(out->ctx, job.tiles[i].types);
-    }
+    for (int64_t i = 0; job.tiles != NULL && i < n_tiles; i++)
+        free_tile(out->ctx, &job.tiles[i]);
     fine__free(out->ctx, job.tiles);
     fine__free(out->ctx, job.tokens);
     return rc;
 }
 
 /* ---- targets ---- */
+
+const char *
+fine__examples_place(const struct fine__examples *examples, int64_t row, char out[40])
+{
+    (void)snprintf(out, 40, "%s %lld", place_word(examples->dataset, row),
+                   place(examples->dataset, row));
+    return out;
+}
 
 /* The model's index of each of the dataset's labels, -1 where it has none. */
 static int32_t *
@@ -186,10 +216,10 @@ map_labels(fine_context *ctx, const fine_model *model, const fine_dataset *datas
     return map;
 }
 
-static int
-read_labels(struct fine__examples *out, const fine_model *model, const fine_dataset *dataset,
-            const char *what)
+int
+fine__examples_classes(struct fine__examples *out, const fine_model *model, const char *what)
 {
+    const fine_dataset *dataset = out->dataset;
     const bool has_names = dataset->ids == NULL && dataset->labels != NULL && model->labels != NULL;
     int32_t *map = NULL;
     int rc = FINE_OK;
@@ -229,11 +259,13 @@ read_labels(struct fine__examples *out, const fine_model *model, const fine_data
     return rc;
 }
 
-static int
-read_values(struct fine__examples *out, const fine_dataset *dataset, const char *what)
+int
+fine__examples_numbers(struct fine__examples *out, const char *what)
 {
+    const fine_dataset *dataset = out->dataset;
     int rc = FINE_OK;
 
+    out->n_values = 1;
     out->values = fine__alloc(out->ctx, (size_t)out->n_rows * sizeof *out->values);
     if (out->values == NULL)
         return FINE_ENOMEM;
@@ -259,12 +291,13 @@ check_lengths(struct fine__examples *examples, const fine_model *model, const ch
     fine__error_clear();
     for (int64_t i = 0; i < examples->n_rows; i++) {
         const int64_t length = examples->offsets[i + 1] - examples->offsets[i];
+        const int64_t row = fine__examples_row(examples, i);
 
         if (length > examples->longest)
             examples->longest = length;
         if (length < 1)
             rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: no ids", what, examples->dataset->name,
-                            place_word(examples->dataset, i), place(examples->dataset, i));
+                            place_word(examples->dataset, row), place(examples->dataset, row));
         else if (length > model->max_length)
             rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: %lld ids, and the model takes %lld",
                             what, examples->dataset->name, place_word(examples->dataset, i),
@@ -322,19 +355,36 @@ check_task(const fine_model *model, const fine_dataset *dataset, const char *wha
 {
     if (model->task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "the model has no task yet: call fine_model_set_task()");
-    if (model->task != FINE__CLASSIFY && model->task != FINE__REGRESS)
-        return fine__fail(FINE_EUNSUPPORTED, "datasets teach classify and regress in this "
-                          "version; for other tasks bring batches to fine_model_backward()");
+    const char *task = fine__task_name(model->task);
+    const enum fine__content content = fine__content_find(task);
+
     if (dataset->n_rows == 0)
         return fine__fail(FINE_EDATA, "%s '%s': no rows", what, dataset->name);
-    if (dataset->ids == NULL && model->tokenizer == NULL)
+    if (dataset->ids == NULL && model->tokenizer == NULL && content != FINE__ROWS_OF_IMAGES)
         return fine__fail(FINE_ESTATE,
                           "the model has no tokenizer: bring rows that are ids "
                           "already (fine_dataset_new_encoded), or add the tokenizer's files");
-    if ((model->task == FINE__REGRESS) != dataset->is_regression)
+    if (content == dataset->content)
+        return FINE_OK;
+    if (content == FINE__ROWS_OF_NUMBERS || dataset->content == FINE__ROWS_OF_NUMBERS)
         return fine__fail(FINE_EDATA, "%s '%s': its labels are %s, and the task is %s", what,
-                          dataset->name, dataset->is_regression ? "numbers" : "classes",
-                          dataset->is_regression ? "classify" : "regress");
+                          dataset->name,
+                          dataset->content == FINE__ROWS_OF_NUMBERS ? "numbers" : "classes", task);
+    return fine__fail(FINE_EDATA, "%s '%s': its rows were read for another task than %s: give "
+                      "fine_dataset_options.task", what, dataset->name, task);
+}
+
+/* One text, one example: the ids, or those that the rows are already. */
+int
+fine__examples_texts(struct fine__examples *examples, const fine_model *model)
+{
+    const fine_dataset *dataset = examples->dataset;
+
+    if (dataset->ids == NULL)
+        return fine__examples_tokenize(examples, model, false);
+    examples->ids = dataset->ids;
+    examples->types = dataset->types;
+    examples->offsets = dataset->id_offsets;
     return FINE_OK;
 }
 
@@ -350,21 +400,12 @@ fine__examples_encode(struct fine__examples *out, fine_model *model, fine_datase
     examples.ctx = fine__context_ref(model->ctx);
     examples.dataset = fine__dataset_ref(dataset);
     examples.n_rows = dataset->n_rows;
-    dataset->used = true;
-    rc = model->task == FINE__REGRESS ? read_values(&examples, dataset, what)
-                                      : read_labels(&examples, model, dataset, what);
-    if (rc == FINE_OK && dataset->ids == NULL) {
-        rc = tokenize(&examples, model, dataset);
-    } else if (rc == FINE_OK) {
-        examples.ids = dataset->ids;
-        examples.types = dataset->types;
-        examples.offsets = dataset->id_offsets;
-    }
+    rc = fine__taskwork(model->task)->encode(&examples, model, what);
     if (rc == FINE_OK)
         rc = check_truncated(&examples, model, what);
-    if (rc == FINE_OK)
+    if (rc == FINE_OK && examples.offsets != NULL)
         rc = check_lengths(&examples, model, what);
-    if (rc == FINE_OK)
+    if (rc == FINE_OK && examples.offsets != NULL)
         rc = check_ids(&examples, model, what);
     if (rc < 0) {
         fine__examples_free(&examples);
@@ -379,9 +420,15 @@ fine__examples_free(struct fine__examples *examples)
 {
     if (examples->ctx == NULL)
         return;
+    if (examples->drop != NULL)
+        examples->drop(examples);
     fine__free(examples->ctx, examples->own_ids);
     fine__free(examples->ctx, examples->own_types);
     fine__free(examples->ctx, examples->own_offsets);
+    fine__free(examples->ctx, examples->own_rows);
+    fine__free(examples->ctx, examples->starts);
+    fine__free(examples->ctx, examples->ends);
+    fine__free(examples->ctx, examples->pieces);
     fine__free(examples->ctx, examples->labels);
     fine__free(examples->ctx, examples->values);
     fine__dataset_unref(examples->dataset);
@@ -392,18 +439,27 @@ fine__examples_free(struct fine__examples *examples)
 int
 fine__examples_fingerprint(const struct fine__examples *examples, char out[33])
 {
-    const size_t n_rows = (size_t)examples->n_rows, n_ids = (size_t)examples->offsets[n_rows];
+    const size_t n = (size_t)examples->n_rows;
+    const size_t n_ids = examples->offsets != NULL ? (size_t)examples->offsets[n] : 0;
     struct fine__hash *hash = NULL;
 
     FINE__TRY(fine__hash_new(&hash, examples->ctx));
-    fine__hash_update(hash, examples->offsets, (n_rows + 1) * sizeof *examples->offsets);
-    fine__hash_update(hash, examples->ids, n_ids * sizeof *examples->ids);
+    if (examples->offsets != NULL) {
+        fine__hash_update(hash, examples->offsets, (n + 1) * sizeof *examples->offsets);
+        fine__hash_update(hash, examples->ids, n_ids * sizeof *examples->ids);
+    }
     if (examples->types != NULL)
         fine__hash_update(hash, examples->types, n_ids * sizeof *examples->types);
     if (examples->labels != NULL)
-        fine__hash_update(hash, examples->labels, n_rows * sizeof *examples->labels);
+        fine__hash_update(hash, examples->labels,
+                          (examples->labels_per_id ? n_ids : n) * sizeof *examples->labels);
     if (examples->values != NULL)
-        fine__hash_update(hash, examples->values, n_rows * sizeof *examples->values);
+        fine__hash_update(hash, examples->values,
+                          n * (size_t)examples->n_values * sizeof *examples->values);
+    if (examples->starts != NULL) {
+        fine__hash_update(hash, examples->starts, n * sizeof *examples->starts);
+        fine__hash_update(hash, examples->ends, n * sizeof *examples->ends);
+    }
     fine__hash_hex(hash, out);
     fine__hash_free(hash);
     return FINE_OK;

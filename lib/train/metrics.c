@@ -6,10 +6,11 @@
  * never when metrics are read, so reading cannot fail.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "train/metrics_rows.h"
+#include "train/taskwork.h"
 
 static const char *const classify_names[] = { "loss", "accuracy", "macro_f1", "micro_f1",
                                               "matthews", NULL };
@@ -22,7 +23,11 @@ fine__metric_names(const char *task)
         return classify_names;
     if (task != NULL && strcmp(task, "regress") == 0)
         return regress_names;
-    return NULL;
+    enum fine__task found;
+
+    if (task == NULL || !fine__task_find(task, &found) || fine__taskwork(found)->measure == NULL)
+        return NULL;
+    return fine__taskwork(found)->measure->names;
 }
 
 bool
@@ -39,7 +44,8 @@ fine__metric_valid(const char *task, const char *name)
 bool
 fine__metric_higher_is_better(const char *name)
 {
-    return strcmp(name, "loss") != 0 && strcmp(name, "rmse") != 0;
+    return strcmp(name, "loss") != 0 && strcmp(name, "rmse") != 0 &&
+           strcmp(name, "perplexity") != 0;
 }
 
 double
@@ -54,6 +60,30 @@ fine__metric_better(const char *name, double value, double than)
     return fine__metric_higher_is_better(name) ? value > than : value < than;
 }
 
+static void
+free_state(const struct fine__metrics *metrics, void *state)
+{
+    if (state != NULL && metrics->measure->close != NULL)
+        metrics->measure->close(state);
+    fine__free(metrics->ctx, state);
+}
+
+static int
+new_state(const struct fine__metrics *metrics, void **out)
+{
+    const size_t size = metrics->measure->state_size;
+    void *state = fine__alloc_array(metrics->ctx, size > 0 ? size : 1, 1);
+    int rc = state != NULL ? FINE_OK : FINE_ENOMEM;
+
+    if (rc == FINE_OK && metrics->measure->open != NULL)
+        rc = metrics->measure->open(state, metrics->ctx, metrics->model);
+    if (rc < 0)
+        fine__free(metrics->ctx, state);
+    else
+        *out = state;
+    return rc;
+}
+
 void
 fine__metrics_free(struct fine__metrics *metrics)
 {
@@ -64,8 +94,11 @@ fine__metrics_free(struct fine__metrics *metrics)
     ctx = metrics->ctx;
     for (int64_t i = 0; metrics->labels != NULL && i < metrics->n_labels; i++)
         fine__free(ctx, metrics->labels[i]);
-    for (int64_t i = 0; i < metrics->n_groups; i++)
+    free_state(metrics, metrics->state);
+    for (int64_t i = 0; i < metrics->n_groups; i++) {
+        free_state(metrics, metrics->groups[i].state);
         fine__free(ctx, metrics->groups[i].name);
+    }
     fine__map_free(&metrics->group_index);
     fine__free(ctx, metrics->labels);
     fine__free(ctx, metrics->counts);
@@ -114,7 +147,7 @@ fine__metrics_new(struct fine__metrics **out, fine_context *ctx, const char *tas
     const char *const *names = fine__metric_names(task);
     struct fine__metrics *metrics;
 
-    if (names == NULL)
+    if (names != classify_names && names != regress_names)
         return fine__fail(FINE_EINVAL, "no metrics for task '%s': it must be classify or regress",
                           task != NULL ? task : "");
     if (names == classify_names && (n_labels < 1 || n_labels > INT32_MAX))
@@ -124,6 +157,8 @@ fine__metrics_new(struct fine__metrics **out, fine_context *ctx, const char *tas
     if (metrics == NULL)
         return FINE_ENOMEM;
     *metrics = (struct fine__metrics){ .ctx = fine__context_ref(ctx),
+                                       .task = names == regress_names ? "regress" : "classify",
+                                       .names = names,
                                        .is_regression = names == regress_names };
     fine__map_init(&metrics->group_index, ctx);
     if (!metrics->is_regression) {
@@ -137,13 +172,45 @@ fine__metrics_new(struct fine__metrics **out, fine_context *ctx, const char *tas
     return 0;
 }
 
+int
+fine__metrics_new_measured(struct fine__metrics **out, const fine_model *model)
+{
+    const struct fine__measure *measure = fine__taskwork(model->task)->measure;
+    struct fine__metrics *metrics = fine__alloc(model->ctx, sizeof *metrics);
+    int rc;
+
+    if (metrics == NULL)
+        return FINE_ENOMEM;
+    *metrics = (struct fine__metrics){ .ctx = fine__context_ref(model->ctx),
+                                       .task = fine__task_name(model->task),
+                                       .names = measure->names,
+                                       .measure = measure,
+                                       .model = model };
+    fine__map_init(&metrics->group_index, metrics->ctx);
+    rc = new_state(metrics, &metrics->state);
+    if (rc < 0) {
+        fine__metrics_free(metrics);
+        return rc;
+    }
+    *out = metrics;
+    return FINE_OK;
+}
+
+static void
+reset_state(const struct fine__metrics *metrics, void *state)
+{
+    if (state != NULL && metrics->measure->reset != NULL)
+        metrics->measure->reset(state);
+}
+
 void
 fine__metrics_reset(struct fine__metrics *metrics)
 {
     const size_t n = (size_t)metrics->n_labels;
 
     metrics->n = metrics->ungrouped = 0;
-    metrics->loss_sum = 0;
+    metrics->loss_sum = metrics->weight = 0;
+    reset_state(metrics, metrics->state);
     if (metrics->counts != NULL)
         memset(metrics->counts, 0, n * sizeof *metrics->counts);
     if (metrics->confusion != NULL)
@@ -153,7 +220,8 @@ fine__metrics_reset(struct fine__metrics *metrics)
     metrics->n_pairs = 0;
     for (int64_t i = 0; i < metrics->n_groups; i++) {
         metrics->groups[i].n = 0;
-        metrics->groups[i].loss_sum = 0;
+        metrics->groups[i].loss_sum = metrics->groups[i].weight = 0;
+        reset_state(metrics, metrics->groups[i].state);
     }
     if (metrics->group_counts != NULL)
         memset(metrics->group_counts, 0,
@@ -184,11 +252,17 @@ new_group(struct fine__metrics *metrics, const char *name, int64_t *out)
     copy = fine__strdup(metrics->ctx, name);
     if (copy == NULL)
         return FINE_ENOMEM;
-    if (fine__map_put(&metrics->group_index, name, strlen(name), n) < 0) {
+    struct fine__group group = { .name = copy };
+    int rc = metrics->measure != NULL ? new_state(metrics, &group.state) : FINE_OK;
+
+    if (rc == FINE_OK)
+        rc = fine__map_put(&metrics->group_index, name, strlen(name), n);
+    if (rc < 0) {
+        free_state(metrics, group.state);
         fine__free(metrics->ctx, copy);
-        return FINE_ENOMEM;
+        return rc;
     }
-    metrics->groups[n] = (struct fine__group){ .name = copy };
+    metrics->groups[n] = group;
     metrics->n_groups = n + 1;
     *out = n;
     return 0;
@@ -211,14 +285,16 @@ find_group(struct fine__metrics *metrics, const char *name, int64_t *out, bool *
 
 /* What all rows have; the last thing done to a row, so that a failure counts nothing. */
 static void
-count_row(struct fine__metrics *metrics, double loss, int64_t group, bool lost)
+count_row(struct fine__metrics *metrics, double loss, double weight, int64_t group, bool lost)
 {
     metrics->n++;
     metrics->loss_sum += loss;
+    metrics->weight += weight;
     metrics->ungrouped += lost;
     if (group >= 0) {
         metrics->groups[group].n++;
         metrics->groups[group].loss_sum += loss;
+        metrics->groups[group].weight += weight;
     }
 }
 
@@ -314,7 +390,7 @@ fine__metrics_add_class(struct fine__metrics *metrics, int64_t truth, int64_t pr
         pair->code = truth * n + predicted;
         pair->count++;
     }
-    count_row(metrics, loss, g, lost);
+    count_row(metrics, loss, 1, g, lost);
     return 0;
 }
 
@@ -393,7 +469,7 @@ fine__metrics_add_value(struct fine__metrics *metrics, double truth, double pred
     metrics->truth[metrics->n] = truth;
     metrics->predicted[metrics->n] = predicted;
     metrics->group_of[metrics->n] = (int32_t)g;
-    count_row(metrics, loss, g, lost);
+    count_row(metrics, loss, 1, g, lost);
     return 0;
 }
 
@@ -405,6 +481,39 @@ fine__metrics_add_output(struct fine__metrics *metrics, fine__real output, doubl
 
     /* A difference that is too large to be squared comes from a value that is refused. */
     return fine__metrics_add_value(metrics, truth, (double)output, is_sane(d) ? d * d : 0, group);
+}
+
+/* ---- measured tasks ---- */
+
+int
+fine__metrics_add_measured(struct fine__metrics *metrics, const struct fine__examples *examples,
+                           int64_t from, int64_t to, const fine__real *logits, int64_t n_logits,
+                           const char *group)
+{
+    const struct fine__measure *measure = metrics->measure;
+    double loss = 0, weight = 0;
+    int64_t g;
+    bool lost;
+
+    FINE__TRY(find_group(metrics, group, &g, &lost));
+    FINE__TRY(measure->add(metrics->state, metrics->model, examples, from, to, logits, n_logits,
+                           &loss, &weight));
+    FINE__TRY(check_loss(loss, metrics->n));
+    if (g >= 0)
+        FINE__TRY(measure->add(metrics->groups[g].state, metrics->model, examples, from, to,
+                               logits, n_logits, &loss, &weight));
+    count_row(metrics, loss, weight, g, lost);
+    return FINE_OK;
+}
+
+int
+fine__metrics_add_loss(struct fine__metrics *metrics, int64_t n_rows, double loss, double n_targets)
+{
+    FINE__TRY(check_loss(loss, metrics->n));
+    metrics->n += n_rows;
+    metrics->loss_sum += loss;
+    metrics->weight += n_targets;
+    return FINE_OK;
 }
 
 /* ---- reading ---- */
@@ -443,6 +552,17 @@ fine__metrics_scores(struct fine__metrics *metrics, int64_t group, struct fine__
     const struct fine__label_counts *counts = metrics->counts;
 
     *out = (struct fine__scores){ .defined = { true, true, true, true } };
+    if (metrics->measure != NULL) {
+        const struct fine__group *one = group >= 0 ? &metrics->groups[group] : NULL;
+        const double sum = one != NULL ? one->loss_sum : metrics->loss_sum;
+        const double weight = one != NULL ? one->weight : metrics->weight;
+
+        for (int i = 0; i < FINE__N_SCORES; i++)
+            out->defined[i] = true;
+        metrics->measure->numbers(one != NULL ? one->state : metrics->state,
+                                  fine__mean_loss(sum, weight), out);
+        return;
+    }
     if (metrics->is_regression) {
         regress_scores(metrics, group, out);
         return;
@@ -463,25 +583,36 @@ fine__metrics_count(const struct fine__metrics *metrics)
     return metrics->n;
 }
 
+double
+fine__mean_loss(double sum, double weight)
+{
+    return weight > 0 ? sum / weight : 0;
+}
+
 int
 fine__metrics_number(struct fine__metrics *metrics, const char *name, double *out)
 {
-    const char *task = metrics->is_regression ? "regress" : "classify";
-    const char *const *names = fine__metric_names(task);
     struct fine__scores scores;
+    char names[160] = "";
+    size_t used = 0;
 
-    for (int64_t i = 0; names[i] != NULL; i++) {
-        if (strcmp(names[i], name) != 0)
+    for (int64_t i = 0; metrics->names[i] != NULL; i++) {
+        if (strcmp(metrics->names[i], name) != 0)
             continue;
         if (i == 0) {
-            *out = metrics->n > 0 ? metrics->loss_sum / (double)metrics->n : 0;
+            *out = fine__mean_loss(metrics->loss_sum, metrics->weight);
         } else {
             fine__metrics_scores(metrics, -1, &scores);
             *out = scores.value[i - 1];
         }
         return 0;
     }
-    return fine__fail(FINE_EINVAL, "task %s has no metric '%s': choose %s", task, name,
-                      metrics->is_regression ? "loss, pearson, spearman or rmse"
-                                             : "loss, accuracy, macro_f1, micro_f1 or matthews");
+    for (int64_t i = 0; metrics->names[i] != NULL && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                 i == 0                            ? ""
+                                 : metrics->names[i + 1] != NULL ? ", "
+                                                                   : " or ",
+                                 metrics->names[i]);
+    return fine__fail(FINE_EINVAL, "task %s has no metric '%s': choose %s", metrics->task, name,
+                      names);
 }

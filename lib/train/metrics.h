@@ -51,6 +51,18 @@ int fine__metrics_add_logits(struct fine__metrics *metrics, const fine__real *lo
 int fine__metrics_add_output(struct fine__metrics *metrics, fine__real logit, double truth,
                                   const char *group);
 
+/* Tasks with a measure of their own (taskwork.h): metrics of a model, which must outlive them;
+ * one row of examples [from, to), or a batch's loss where that is all that is asked. */
+struct fine_model;
+struct fine__examples;
+int fine__metrics_new_measured(struct fine__metrics **out, const struct fine_model *model);
+int fine__metrics_add_measured(struct fine__metrics *metrics,
+                               const struct fine__examples *examples, int64_t from, int64_t to,
+                               const fine__real *logits, int64_t n_logits, const char *group);
+int fine__metrics_add_loss(struct fine__metrics *metrics, int64_t n_rows, double loss,
+                           double n_targets);
+double fine__mean_loss(double sum, double weight);
+
 int64_t fine__metrics_count(const struct fine__metrics *metrics);     /* rows added */
 
 /* One number of all rows by its name: "loss", "accuracy", … (a name that

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "train/metrics_rows.h"
+#include "train/taskwork.h"
 
 #define PAIRS_WRITTEN 1000
 
@@ -23,8 +23,7 @@ static void
 write_numbers(const struct fine__metrics *metrics, const struct fine__scores *scores, double loss,
               struct fine__buf *out)
 {
-    const char *const *names =
-        fine__metric_names(metrics->is_regression ? "regress" : "classify");
+    const char *const *names = metrics->names;
 
     fine__buf_text(out, "\"loss\":");
     fine__buf_number(out, loss);
@@ -39,8 +38,7 @@ static void
 write_degenerate(const struct fine__metrics *metrics, const struct fine__scores *scores,
                  struct fine__buf *out)
 {
-    const char *const *names =
-        fine__metric_names(metrics->is_regression ? "regress" : "classify");
+    const char *const *names = metrics->names;
     bool any = false;
 
     for (int64_t i = 1; names[i] != NULL; i++) {
@@ -126,12 +124,6 @@ write_labels(const struct fine__metrics *metrics, struct fine__buf *out)
         fine__buf_byte(out, ']');
 }
 
-static double
-mean_loss(double sum, int64_t n)
-{
-    return n > 0 ? sum / (double)n : 0;
-}
-
 void
 fine__metrics_write_object(struct fine__metrics *metrics, struct fine__buf *out, bool full)
 {
@@ -139,8 +131,10 @@ fine__metrics_write_object(struct fine__metrics *metrics, struct fine__buf *out,
 
     fine__metrics_scores(metrics, -1, &scores);
     fine__buf_byte(out, '{');
-    write_numbers(metrics, &scores, mean_loss(metrics->loss_sum, metrics->n), out);
-    if (full && !metrics->is_regression)
+    write_numbers(metrics, &scores, fine__mean_loss(metrics->loss_sum, metrics->weight), out);
+    if (full && metrics->measure != NULL && metrics->measure->write != NULL)
+        metrics->measure->write(metrics->state, metrics->model, out);
+    if (full && metrics->measure == NULL && !metrics->is_regression)
         write_labels(metrics, out);
     if (full)
         write_degenerate(metrics, &scores, out);
@@ -153,7 +147,7 @@ fine__metrics_write(struct fine__metrics *metrics, struct fine__buf *out, bool f
     bool any = false;
 
     fine__buf_printf(out, "{\"n\":%" PRId64 ",\"loss\":", metrics->n);
-    fine__buf_number(out, mean_loss(metrics->loss_sum, metrics->n));
+    fine__buf_number(out, fine__mean_loss(metrics->loss_sum, metrics->weight));
     fine__buf_text(out, ",\"metrics\":");
     fine__metrics_write_object(metrics, out, full);
     fine__buf_text(out, ",\"groups\":{");
@@ -168,7 +162,7 @@ fine__metrics_write(struct fine__metrics *metrics, struct fine__buf *out, bool f
             fine__buf_byte(out, ',');
         fine__buf_json_string(out, group->name, strlen(group->name));
         fine__buf_printf(out, ":{\"n\":%" PRId64 ",", group->n);
-        write_numbers(metrics, &scores, mean_loss(group->loss_sum, group->n), out);
+        write_numbers(metrics, &scores, fine__mean_loss(group->loss_sum, group->weight), out);
         if (full)
             write_degenerate(metrics, &scores, out);
         fine__buf_byte(out, '}');

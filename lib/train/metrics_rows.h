@@ -15,15 +15,21 @@ struct fine__pair {
 struct fine__group {
     char *name;
     int64_t n;
-    double loss_sum;
+    double loss_sum, weight;    /* losses, and over how many targets */
+    void *state;                /* measured tasks */
 };
 
 struct fine__metrics {
     fine_context *ctx;
+    const char *task;
+    const char *const *names;   /* of the numbers, "loss" first */
     bool is_regression;
+    const struct fine__measure *measure;    /* NULL: classify and regress */
+    const fine_model *model;                /* measured tasks; outlives this */
+    void *state;
     char **labels;          /* NULL: "LABEL_i" */
     int64_t n_labels, n, ungrouped;
-    double loss_sum;
+    double loss_sum, weight;
     /* classify */
     struct fine__label_counts *counts;
     int64_t *confusion;     /* n_labels x n_labels, or NULL: pairs */
@@ -42,13 +48,13 @@ struct fine__metrics {
     int64_t group_counts_capacity;
 };
 
+#define FINE__N_SCORES 6
 /* All that is counted of the rows of one group (-1: of all rows), but the loss. */
 struct fine__scores {
-    double value[4];
-    bool defined[4];
+    double value[FINE__N_SCORES];
+    bool defined[FINE__N_SCORES];
 };
-#define FINE__N_SCORES 4
-/* The names are fine__metric_names(task)[1 …], after "loss". */
+/* The names are metrics->names[1 …], after "loss". */
 void fine__metrics_scores(struct fine__metrics *metrics, int64_t group, struct fine__scores *out);
 
 #endif

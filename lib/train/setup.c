@@ -38,12 +38,15 @@ copy_options(fine_trainer *trainer, const struct fine_trainer_options *options)
 static int
 check_metric(const fine_trainer *trainer)
 {
-    const char *task = trainer->model->task == FINE__REGRESS ? "regress" : "classify";
+    const char *task = fine__task_name(trainer->model->task);
 
-    if (fine__metric_valid(task, trainer->metric))
+    if (trainer->model->task == FINE__TASK_NONE || fine__metric_valid(task, trainer->metric))
         return FINE_OK;
     struct fine__buf names;
     const char *const *name = fine__metric_names(task);
+
+    if (name == NULL)
+        return FINE_OK;             /* a task that no data teach, as is said next */
 
     fine__buf_init(&names, trainer->ctx);
     for (; *name != NULL; name++) {
@@ -75,7 +78,8 @@ take_data(fine_trainer *trainer, fine_dataset *dataset, fine_dataset *validation
     int64_t n_shared = 0;
 
     if (trainer->model->task != FINE__TASK_NONE)
-        FINE__TRY(fine__dataset_check_task(dataset, trainer->model->task == FINE__REGRESS));
+        FINE__TRY(fine__dataset_check_task(
+            dataset, fine__content_find(fine__task_name(trainer->model->task))));
     FINE__TRY(fine__examples_encode(&trainer->train, trainer->model, dataset, "training data"));
     if (validation == NULL)
         return FINE_OK;

@@ -40,7 +40,7 @@ check_set(const fine_dataset *d, const struct fine_dataset_options *options)
         REQUIRE(row->line > line);
         line = row->line;
         if (options->require_label != 0)
-            REQUIRE(d->is_regression ? row->value - row->value == 0.0 : row->label >= 0);
+            REQUIRE(d->content == FINE__ROWS_OF_NUMBERS ? row->value - row->value == 0.0 : row->label >= 0);
     }
     for (int64_t i = 1; i < d->n_labels && !d->labels_given; i++)
         REQUIRE(strcmp(d->labels[i - 1], d->labels[i]) < 0);
@@ -61,7 +61,7 @@ use_set(fine_dataset *d, const struct fine_dataset_options *options)
         fine__dataset_unref(rest);
         fine__dataset_unref(held);
     }
-    (void)fine__dataset_check_task(d, d->is_regression);
+    (void)fine__dataset_check_task(d, d->content);
 }
 
 static inline void

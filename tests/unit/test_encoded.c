@@ -152,7 +152,7 @@ START_TEST(takes_tensors)
     put(t, "labels", FINE_F32, 2, B, 1, a.values);
     put(t, "token_type_ids", FINE_I64, 2, B, T, a.types);
     ck_assert_int_eq(fine_dataset_new_encoded(&d, ctx, t), 0);
-    ck_assert(d->is_regression && fine_dataset_value(d, 0) == 0.5);
+    ck_assert(d->content == FINE__ROWS_OF_NUMBERS && fine_dataset_value(d, 0) == 0.5);
     ck_assert_ptr_nonnull(d->types);
     fine_dataset_free(d);
     put(t, "labels", FINE_F32, 2, B, T, NULL);

@@ -87,7 +87,7 @@ START_TEST(reads_numbers)
 
     options.label_is_number = 1;
     d = must_parse(ctx, "t.csv", "text,label\na,5.0\nb, -1e-3\t\nc,0\n", &options);
-    ck_assert(d->is_regression && d->has_labels);
+    ck_assert(d->content == FINE__ROWS_OF_NUMBERS && d->has_labels);
     ck_assert(d->rows[0].value == 5.0 && d->rows[1].value == -1e-3 && d->rows[2].value == 0.0);
     ck_assert_int_eq(d->rows[0].label, -1);
     ck_assert_int_eq(d->n_labels, 0);

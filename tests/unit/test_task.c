@@ -7,7 +7,7 @@ check(const char *text, const struct fine_dataset_options *options, bool regress
     fine_context *ctx = new_context(1);
     fine_dataset *d = must_parse(ctx, "t.csv", text, options);
 
-    ck_assert_int_eq(fine__dataset_check_task(d, regress), expected == NULL ? 0 : FINE_EDATA);
+    ck_assert_int_eq(fine__dataset_check_task(d, regress ? FINE__ROWS_OF_NUMBERS : FINE__ROWS_OF_CLASSES), expected == NULL ? 0 : FINE_EDATA);
     if (expected != NULL)
         ck_assert_str_eq(fine_error_message(), expected);
     fine__dataset_unref(d);

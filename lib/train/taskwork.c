@@ -1,0 +1,48 @@
+/*
+ * taskwork.c — the table of tasks, and the two that need no file of their own.
+ */
+#include "train/taskwork.h"
+
+static int
+encode_classes(struct fine__examples *examples, fine_model *model, const char *what)
+{
+    FINE__TRY(fine__examples_classes(examples, model, what));
+    return fine__examples_texts(examples, model);
+}
+
+static int
+encode_numbers(struct fine__examples *examples, fine_model *model, const char *what)
+{
+    FINE__TRY(fine__examples_numbers(examples, what));
+    return fine__examples_texts(examples, model);
+}
+
+static int
+encode_nothing(struct fine__examples *examples, fine_model *model, const char *what)
+{
+    (void)examples;
+    (void)what;
+    return fine__fail(FINE_EUNSUPPORTED, "datasets don't teach %s in this version; bring batches "
+                      "to fine_model_backward()", fine__task_name(model->task));
+}
+
+static const struct fine__taskwork classify = { .encode = encode_classes };
+static const struct fine__taskwork regress = { .encode = encode_numbers };
+static const struct fine__taskwork nothing = { .encode = encode_nothing };
+
+static const struct fine__taskwork *const table[FINE__N_TASKS] = {
+    [FINE__TASK_NONE] = &nothing,
+    [FINE__CLASSIFY] = &classify,
+    [FINE__REGRESS] = &regress,
+    [FINE__MULTILABEL] = &nothing,      /* fine__work_multilabel */
+    [FINE__TAG] = &nothing,             /* fine__work_tag */
+    [FINE__ANSWER] = &nothing,          /* fine__work_answer */
+    [FINE__FILL_MASK] = &nothing,       /* fine__work_fill_mask */
+    [FINE__LANGUAGE_MODEL] = &nothing,  /* fine__work_language_model */
+};
+
+const struct fine__taskwork *
+fine__taskwork(enum fine__task task)
+{
+    return table[task];
+}
