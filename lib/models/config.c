@@ -18,6 +18,7 @@ static const struct {
     { "gelu_pytorch_tanh", FINE__GELU_TANH },
     { "gelu_fast", FINE__GELU_TANH },
     { "relu", FINE__RELU },
+    { "relu6", FINE__RELU6 },
     { "silu", FINE__SILU },
     { "swish", FINE__SILU },
     { "tanh", FINE__TANH },

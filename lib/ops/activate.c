@@ -2,71 +2,13 @@
  * activate — y = f(x), element by element.
  *
  * gelu: x Φ(x) (Hendrycks & Gimpel, arXiv 1606.08415); gelu_tanh: its tanh form, which is
- * x σ(2u) with u = √(2/π) (x + 0.044715 x³); relu; silu: x σ(x); tanh; sigmoid.
+ * x σ(2u) with u = √(2/π) (x + 0.044715 x³); relu; silu: x σ(x); tanh; sigmoid; relu6:
+ * min(max(x, 0), 6).
  */
 #include "ops/activate.h"
 
 #include "base/parallel.h"
 #include "ops/op.h"
-#include "tensor/vmath.h"
-
-#define ROOT_8_OVER_PI (fine__real)1.59576912160573071176
-#define CUBIC (fine__real)0.044715
-
-FINE__INLINE fine__vec
-value(enum fine__activation f, fine__vec x)
-{
-    switch (f) {
-    case FINE__GELU:
-        return x * fine__vec_normal_cdf(x);
-    case FINE__GELU_TANH:
-        return x * fine__vec_sigmoid(ROOT_8_OVER_PI * (x + CUBIC * x * x * x));
-    case FINE__RELU:
-        return fine__vec_select((x > 0) | (x != x), x, FINE__VEC_ZERO);
-    case FINE__SILU:
-        return x * fine__vec_sigmoid(x);
-    case FINE__TANH:
-        return fine__vec_tanh(x);
-    case FINE__SIGMOID:
-        return fine__vec_sigmoid(x);
-    default:
-        return x;
-    }
-}
-
-/* f'(x), and f(x) through *y. */
-FINE__INLINE fine__vec
-slope(enum fine__activation f, fine__vec x, fine__vec *y)
-{
-    fine__vec s;
-
-    switch (f) {
-    case FINE__GELU:
-        s = fine__vec_normal_cdf(x);
-        *y = x * s;
-        return s + x * fine__vec_normal_pdf(x);
-    case FINE__GELU_TANH:
-        s = fine__vec_sigmoid(ROOT_8_OVER_PI * (x + CUBIC * x * x * x));
-        *y = x * s;
-        return s + x * s * (1 - s) * ROOT_8_OVER_PI * (1 + 3 * CUBIC * x * x);
-    case FINE__RELU:
-        *y = value(f, x);
-        return fine__vec_select(x > 0, fine__vec_set(1), FINE__VEC_ZERO);
-    case FINE__SILU:
-        s = fine__vec_sigmoid(x);
-        *y = x * s;
-        return s + *y * (1 - s);
-    case FINE__TANH:
-        *y = fine__vec_tanh(x);
-        return 1 - *y * *y;
-    case FINE__SIGMOID:
-        *y = fine__vec_sigmoid(x);
-        return *y * (1 - *y);
-    default:
-        *y = x;
-        return fine__vec_set(1);
-    }
-}
 
 FINE__INLINE void
 forward_loop(enum fine__activation f, int64_t n, const fine__real *x, fine__real *y)
@@ -74,9 +16,9 @@ forward_loop(enum fine__activation f, int64_t n, const fine__real *x, fine__real
     int64_t i = 0;
 
     for (; i + FINE__LANES <= n; i += FINE__LANES)
-        fine__vec_store(y + i, value(f, fine__vec_load(x + i)));
+        fine__vec_store(y + i, fine__activation_value(f, fine__vec_load(x + i)));
     if (i < n)
-        fine__vec_store_part(y + i, value(f, fine__vec_load_part(x + i, n - i)), n - i);
+        fine__vec_store_part(y + i, fine__activation_value(f, fine__vec_load_part(x + i, n - i)), n - i);
 }
 
 FINE__INLINE void
@@ -87,7 +29,7 @@ backward_loop(enum fine__activation f, int64_t n, const fine__real *x, const fin
     int64_t i = 0;
 
     for (; i + FINE__LANES <= n; i += FINE__LANES) {
-        fine__vec d = fine__vec_load(dy + i) * slope(f, fine__vec_load(x + i), &v);
+        fine__vec d = fine__vec_load(dy + i) * fine__activation_slope(f, fine__vec_load(x + i), &v);
 
         if (beta != 0)
             d += beta * fine__vec_load(dx + i);
@@ -97,7 +39,7 @@ backward_loop(enum fine__activation f, int64_t n, const fine__real *x, const fin
     }
     if (i < n) {
         fine__vec d = fine__vec_load_part(dy + i, n - i) *
-                      slope(f, fine__vec_load_part(x + i, n - i), &v);
+                      fine__activation_slope(f, fine__vec_load_part(x + i, n - i), &v);
 
         if (beta != 0)
             d += beta * fine__vec_load_part(dx + i, n - i);
@@ -107,23 +49,11 @@ backward_loop(enum fine__activation f, int64_t n, const fine__real *x, const fin
     }
 }
 
-/* The kind is a constant inside each loop. */
-#define EACH_KIND(loop)                         \
-    switch (f) {                                \
-    case FINE__GELU: loop(FINE__GELU); break;   \
-    case FINE__GELU_TANH: loop(FINE__GELU_TANH); break; \
-    case FINE__RELU: loop(FINE__RELU); break;   \
-    case FINE__SILU: loop(FINE__SILU); break;   \
-    case FINE__TANH: loop(FINE__TANH); break;   \
-    case FINE__SIGMOID: loop(FINE__SIGMOID); break; \
-    default: loop(FINE__IDENTITY); break;       \
-    }
-
 FINE__CLONES void
 fine__activation_forward(enum fine__activation f, int64_t n, const fine__real *x, fine__real *y)
 {
 #define FORWARD(kind) forward_loop(kind, n, x, y)
-    EACH_KIND(FORWARD)
+    FINE__EACH_ACTIVATION(FORWARD)
 }
 
 FINE__CLONES void
@@ -131,7 +61,7 @@ fine__activation_backward(enum fine__activation f, int64_t n, const fine__real *
                           const fine__real *dy, double beta, fine__real *dx, fine__real *y)
 {
 #define BACKWARD(kind) backward_loop(kind, n, x, dy, (fine__real)beta, dx, y)
-    EACH_KIND(BACKWARD)
+    FINE__EACH_ACTIVATION(BACKWARD)
 }
 
 struct job {
@@ -206,9 +136,9 @@ gc_cases(void)
 {
     static const double at_one[] = { 1, 0.841344746068542949, 0.841191990608276, 1,
                                      0.731058578630004879, 0.761594155955764888,
-                                     0.731058578630004879 };
+                                     0.731058578630004879, 1 };
 
-    for (enum fine__activation f = FINE__IDENTITY; f <= FINE__SIGMOID; f++) {
+    for (enum fine__activation f = FINE__IDENTITY; f <= FINE__RELU6; f++) {
         gc_check("activate", build, &f, 1, gc_input(2, 5, 11));
         gc_check("activate", build, &f, 1, gc_input(1, 1));
         gc_value(build, &f, 1.0, at_one[f]);

@@ -181,7 +181,7 @@ START_TEST(activations_of_anything)
     fine__tape_init(&t, ctx);
     for (int i = 0; i < FINE__COUNT(x); i++)
         dy[i] = 1;
-    for (enum fine__activation f = FINE__GELU; f <= FINE__SIGMOID; f++) {
+    for (enum fine__activation f = FINE__GELU; f <= FINE__RELU6; f++) {
         memcpy(in->data, x, sizeof x);
         memset(in->grad, 0, sizeof x);
         fine__tape_reset(&t, true, 1);
@@ -193,7 +193,8 @@ START_TEST(activations_of_anything)
             const double v = (double)x[i];
             const bool positive = v > 0, huge = fabs(v) > 80, bounded = f >= FINE__TANH;
             const double flat = f == FINE__TANH && !positive ? -1 : 0;
-            const double far = bounded ? (positive ? 1 : flat) : positive ? v : 0;
+            const double top = f == FINE__RELU6 ? 6 : 1;
+            const double far = bounded ? (positive ? top : flat) : positive ? v : 0;
 
             if (huge && (double)y[i] != far)
                 ck_abort_msg("function %d of %g: %g", (int)f, v, (double)y[i]);
