@@ -56,6 +56,43 @@ FINE_API void fine_sgd_options_init(struct fine_sgd_options *options, size_t siz
 /** @return as above @since 0.1 */
 FINE_API int fine_optimizer_new_sgd(fine_optimizer **out, fine_context *context,
                                     const struct fine_sgd_options *options);
+
+/* Every optimizer by its name; what a type doesn't read is ignored. Defaults depend on the type. */
+struct fine_optimizer_options {
+    size_t struct_size;
+    double learning_rate;       /* adamw, adam, lamb 5e-5; lion 1e-5; adafactor 1 (times its relative
+                                 * step); the others 0.01 */
+    double beta1, beta2;        /* adamw, adam, lamb: 0.9, 0.999; lion: 0.9, 0.99; adafactor: 0
+                                 * (no first moment) */
+    double epsilon;             /* adamw, adam, rmsprop 1e-8; lamb 1e-6; adagrad 1e-10 */
+    double momentum, dampening; /* sgd, rmsprop (momentum alone): 0 */
+    double alpha;               /* rmsprop: how slowly its mean square forgets; 0.99 */
+    double weight_decay;        /* adamw, lion: 0.01, decoupled; lamb: 0.01, in its direction;
+                                 * adafactor: 0, decoupled; the others: 0, added to the gradient */
+    double head_learning_rate;  /* peak rate of a head made anew; 0 (default): learning_rate */
+    int32_t decay;              /* FINE_DECAY_MATRICES */
+    int32_t nesterov;           /* sgd: 0 */
+    int32_t centered;           /* rmsprop: 0 */
+    int32_t relative_step;      /* adafactor: 1: the rate times min(0.01, 1/sqrt(step)) */
+    int32_t scale_parameter;    /* adafactor: 1: and times a tensor's root mean square */
+    int32_t warmup_init;        /* adafactor: 0; 1: 1e-6 step in place of 0.01 */
+};
+/** Fills in a type's defaults; an unknown type gets adamw's. @since 0.1 */
+FINE_API void fine_optimizer_options_init(struct fine_optimizer_options *options, size_t size,
+                                          const char *type);
+/**
+ * Makes an optimizer by its name: "adamw" (Loshchilov & Hutter, arXiv 1711.05101), "sgd",
+ * "adam" (Kingma & Ba, arXiv 1412.6980), "rmsprop" (Hinton; Graves, arXiv 1308.0850),
+ * "adagrad" (Duchi et al., JMLR 12), "adafactor" (Shazeer & Stern, arXiv 1804.04235),
+ * "lion" (Chen et al., arXiv 2302.06675), "lamb" (You et al., arXiv 1904.00962). Arithmetic
+ * as PyTorch's, adafactor's as transformers'.
+ *
+ * @param options NULL for the type's defaults
+ * @return FINE_OK; FINE_EINVAL: unknown type, or out of range; FINE_EABI; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_optimizer_new(fine_optimizer **out, fine_context *context, const char *type,
+                                const struct fine_optimizer_options *options);
 /** NULL is fine. @since 0.1 */
 FINE_API void fine_optimizer_free(fine_optimizer *optimizer);
 /** The peak rate it was made with. @since 0.1 */

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include <finetune/train.h>
 
@@ -17,6 +18,8 @@ static_assert(offsetof(struct fine_adamw_options, decay) == sizeof(size_t) + 5 *
               "fields never move");
 static_assert(offsetof(struct fine_sgd_options, nesterov) == sizeof(size_t) + 4 * sizeof(double),
               "fields never move");
+static_assert(offsetof(struct fine_optimizer_options, decay) == 10 * sizeof(double),
+              "fields never move");
 static_assert(offsetof(struct fine_trainer_options, resume) == 16 * sizeof(void *),
               "fields never move");
 
@@ -24,6 +27,8 @@ static_assert(offsetof(struct fine_trainer_options, resume) == 16 * sizeof(void 
 static const size_t adamw_v1 =
     offsetof(struct fine_adamw_options, head_learning_rate) + sizeof(double);
 static const size_t sgd_v1 = offsetof(struct fine_sgd_options, head_learning_rate) + sizeof(double);
+static const size_t optimizer_v1 =
+    offsetof(struct fine_optimizer_options, warmup_init) + sizeof(int32_t);
 static const size_t schedule_v1 = offsetof(struct fine_schedule_options, cycles) + sizeof(double);
 static const size_t trainer_v1 = offsetof(struct fine_trainer_options, reserved) + sizeof(int32_t);
 
@@ -163,6 +168,98 @@ fine_optimizer_new_sgd(fine_optimizer **out, fine_context *context,
                                                   .momentum = o.momentum,
                                                   .dampening = o.dampening,
                                                   .nesterov = o.nesterov != 0 });
+}
+
+static const struct fine__rule *const rules[] = {
+    &fine__rule_adamw,   &fine__rule_sgd,       &fine__rule_adam, &fine__rule_rmsprop,
+    &fine__rule_adagrad, &fine__rule_adafactor, &fine__rule_lion, &fine__rule_lamb
+};
+
+static const struct fine__rule *
+rule_find(const char *type)
+{
+    for (int i = 0; type != NULL && i < FINE__COUNT(rules); i++)
+        if (strcmp(rules[i]->name, type) == 0)
+            return rules[i];
+    return NULL;
+}
+
+void
+fine_optimizer_options_init(struct fine_optimizer_options *options, size_t size, const char *type)
+{
+    const struct fine__rule *rule = rule_find(type);
+    struct fine_optimizer_options o = { .struct_size = sizeof o,
+                                        .learning_rate = 5e-5,
+                                        .beta1 = 0.9,
+                                        .beta2 = 0.999,
+                                        .epsilon = 1e-8,
+                                        .alpha = 0.99,
+                                        .weight_decay = 0.01,
+                                        .decay = FINE_DECAY_MATRICES,
+                                        .relative_step = 1,
+                                        .scale_parameter = 1 };
+
+    if (rule == &fine__rule_lion) {
+        o.learning_rate = 1e-5;
+        o.beta2 = 0.99;
+    } else if (rule == &fine__rule_lamb) {
+        o.epsilon = 1e-6;
+    } else if (rule == &fine__rule_adafactor) {
+        o.learning_rate = 1;
+        o.beta1 = o.weight_decay = 0;
+    } else if (rule != &fine__rule_adamw && rule != NULL) {
+        o.learning_rate = rule == &fine__rule_adam ? 5e-5 : 0.01;
+        o.epsilon = rule == &fine__rule_adagrad ? 1e-10 : 1e-8;
+        o.weight_decay = 0;
+    }
+    options_out(options, size, &o, sizeof o);
+}
+
+int
+fine_optimizer_new(fine_optimizer **out, fine_context *context, const char *type,
+                   const struct fine_optimizer_options *options)
+{
+    const struct fine__rule *rule = rule_find(type);
+    struct fine_optimizer_options o;
+
+    if (out == NULL || context == NULL || type == NULL)
+        return is_null("fine_optimizer_new", out == NULL       ? "out"
+                                             : context == NULL ? "context"
+                                                               : "type");
+    if (rule == NULL)
+        return fine__fail(FINE_EINVAL, "unknown optimizer '%.40s': adamw, sgd, adam, rmsprop, "
+                          "adagrad, adafactor, lion and lamb are there", type);
+    fine_optimizer_options_init(&o, sizeof o, type);
+    FINE__TRY(take(&o, sizeof o, options, optimizer_v1, "fine_optimizer_options"));
+    FINE__TRY(check_common(o.learning_rate, o.head_learning_rate, o.weight_decay, o.decay));
+    FINE__TRY(in_range("beta1", o.beta1, 0, 0.999999));
+    FINE__TRY(in_range("beta2", o.beta2, 0, 0.9999999));
+    FINE__TRY(in_range("epsilon", o.epsilon, 1e-16, 1));
+    FINE__TRY(in_range("momentum", o.momentum, 0, 0.99999));
+    FINE__TRY(in_range("dampening", o.dampening, 0, 1));
+    FINE__TRY(in_range("alpha", o.alpha, 0, 0.9999999));
+    if (o.nesterov != 0 && (!(o.momentum > 0) || o.dampening > 0))
+        return fine__fail(FINE_EINVAL, "nesterov needs a momentum above 0 and no dampening");
+    if (o.warmup_init != 0 && o.relative_step == 0)
+        return fine__fail(FINE_EINVAL, "warmup_init is the beginning of relative steps: set "
+                          "relative_step too");
+    return fine__optimizer_new(out, context,
+                               &(fine_optimizer){ .rule = rule,
+                                                  .learning_rate = o.learning_rate,
+                                                  .head_learning_rate = o.head_learning_rate,
+                                                  .weight_decay = o.weight_decay,
+                                                  .decay = o.decay,
+                                                  .beta1 = o.beta1,
+                                                  .beta2 = o.beta2,
+                                                  .epsilon = o.epsilon,
+                                                  .momentum = o.momentum,
+                                                  .dampening = o.dampening,
+                                                  .nesterov = o.nesterov != 0,
+                                                  .alpha = o.alpha,
+                                                  .centered = o.centered != 0,
+                                                  .relative_step = o.relative_step != 0,
+                                                  .scale_parameter = o.scale_parameter != 0,
+                                                  .warmup_init = o.warmup_init != 0 });
 }
 
 void

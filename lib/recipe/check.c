@@ -53,21 +53,28 @@ check_required(const fine_recipe *recipe)
 static int
 check_optimizer(const fine_recipe *recipe)
 {
-    bool is_sgd = is_word(recipe, FINE__OPTIMIZER_TYPE, "sgd");
+    static const int keys[] = { FINE__OPTIMIZER_BETAS,         FINE__OPTIMIZER_EPSILON,
+                                FINE__OPTIMIZER_MOMENTUM,      FINE__OPTIMIZER_NESTEROV,
+                                FINE__OPTIMIZER_ALPHA,         FINE__OPTIMIZER_CENTERED,
+                                FINE__OPTIMIZER_RELATIVE_STEP, FINE__OPTIMIZER_SCALE_PARAMETER };
+    const char *type = fine__recipe_text(recipe, FINE__OPTIMIZER_TYPE);
+    char message[160];
     int rc = FINE_OK;
 
-    if (is_sgd && !given(recipe, FINE__OPTIMIZER_LEARNING_RATE))
-        rc = at(recipe, FINE__OPTIMIZER_LEARNING_RATE,
-                "must be given for sgd: the default is meant for adamw");
-    if (is_sgd && given(recipe, FINE__OPTIMIZER_BETAS))
-        rc = at(recipe, FINE__OPTIMIZER_BETAS, "is for adamw, not for sgd; take it out");
-    if (is_sgd && given(recipe, FINE__OPTIMIZER_EPSILON))
-        rc = at(recipe, FINE__OPTIMIZER_EPSILON, "is for adamw, not for sgd; take it out");
-    if (!is_sgd && given(recipe, FINE__OPTIMIZER_MOMENTUM))
-        rc = at(recipe, FINE__OPTIMIZER_MOMENTUM, "is for sgd, not for adamw; take it out");
-    if (!is_sgd && given(recipe, FINE__OPTIMIZER_NESTEROV))
-        rc = at(recipe, FINE__OPTIMIZER_NESTEROV, "is for sgd, not for adamw; take it out");
-    if (is_sgd && recipe->values[FINE__OPTIMIZER_NESTEROV].flag &&
+    if (!fine__word_among("adamw|adam|lamb", type) &&
+        !given(recipe, FINE__OPTIMIZER_LEARNING_RATE)) {
+        (void)snprintf(message, sizeof message, "must be given for %s: the default is meant for "
+                       "adamw", type);
+        rc = at(recipe, FINE__OPTIMIZER_LEARNING_RATE, message);
+    }
+    for (int i = 0; i < FINE__COUNT(keys); i++)
+        if (given(recipe, keys[i]) && !fine__recipe_applies(recipe, keys[i])) {
+            (void)snprintf(message, sizeof message, "is for %s, not for %s; take it out",
+                           fine__optimizer_key_types(keys[i]), type);
+            rc = at(recipe, keys[i], message);
+        }
+    if (is_word(recipe, FINE__OPTIMIZER_TYPE, "sgd") &&
+        recipe->values[FINE__OPTIMIZER_NESTEROV].flag &&
         !(recipe->values[FINE__OPTIMIZER_MOMENTUM].number > 0))
         rc = at(recipe, FINE__OPTIMIZER_NESTEROV, "needs a momentum above 0");
     return rc;

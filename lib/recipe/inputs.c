@@ -257,48 +257,39 @@ open_model(struct fine__inputs *out, const fine_recipe *recipe)
 /* ---- the rest ---- */
 
 static int
-make_adamw(fine_optimizer **out, const fine_recipe *recipe, int32_t decay)
+make_optimizer(fine_optimizer **out, const fine_recipe *recipe)
 {
-    struct fine_adamw_options o;
+    const char *type = text(recipe, FINE__OPTIMIZER_TYPE);
+    struct fine_optimizer_options o;
 
-    fine_adamw_options_init(&o, sizeof o);
+    fine_optimizer_options_init(&o, sizeof o, type);
     o.learning_rate = value(recipe, FINE__OPTIMIZER_LEARNING_RATE)->number;
     o.head_learning_rate = value(recipe, FINE__OPTIMIZER_HEAD_LEARNING_RATE)->number;
-    o.beta1 = value(recipe, FINE__OPTIMIZER_BETAS)->pair[0];
-    o.beta2 = value(recipe, FINE__OPTIMIZER_BETAS)->pair[1];
-    o.epsilon = value(recipe, FINE__OPTIMIZER_EPSILON)->number;
     o.weight_decay = value(recipe, FINE__OPTIMIZER_WEIGHT_DECAY)->number;
-    o.decay = decay;
-    return fine_optimizer_new_adamw(out, recipe->ctx, &o);
-}
-
-static int
-make_sgd(fine_optimizer **out, const fine_recipe *recipe, int32_t decay)
-{
-    struct fine_sgd_options o;
-
-    fine_sgd_options_init(&o, sizeof o);
-    o.learning_rate = value(recipe, FINE__OPTIMIZER_LEARNING_RATE)->number;
-    o.head_learning_rate = value(recipe, FINE__OPTIMIZER_HEAD_LEARNING_RATE)->number;
-    o.momentum = value(recipe, FINE__OPTIMIZER_MOMENTUM)->number;
+    o.decay = strcmp(text(recipe, FINE__OPTIMIZER_DECAY), "all") == 0 ? FINE_DECAY_ALL
+                                                                      : FINE_DECAY_MATRICES;
+    if (fine__recipe_applies(recipe, FINE__OPTIMIZER_BETAS)) {
+        o.beta1 = value(recipe, FINE__OPTIMIZER_BETAS)->pair[0];
+        o.beta2 = value(recipe, FINE__OPTIMIZER_BETAS)->pair[1];
+    }
+    if (fine__recipe_applies(recipe, FINE__OPTIMIZER_EPSILON))
+        o.epsilon = value(recipe, FINE__OPTIMIZER_EPSILON)->number;
+    if (fine__recipe_applies(recipe, FINE__OPTIMIZER_MOMENTUM))
+        o.momentum = value(recipe, FINE__OPTIMIZER_MOMENTUM)->number;
     o.nesterov = value(recipe, FINE__OPTIMIZER_NESTEROV)->flag;
-    o.weight_decay = value(recipe, FINE__OPTIMIZER_WEIGHT_DECAY)->number;
-    o.decay = decay;
-    return fine_optimizer_new_sgd(out, recipe->ctx, &o);
+    o.alpha = value(recipe, FINE__OPTIMIZER_ALPHA)->number;
+    o.centered = value(recipe, FINE__OPTIMIZER_CENTERED)->flag;
+    o.relative_step = value(recipe, FINE__OPTIMIZER_RELATIVE_STEP)->flag;
+    o.scale_parameter = value(recipe, FINE__OPTIMIZER_SCALE_PARAMETER)->flag;
+    return fine_optimizer_new(out, recipe->ctx, type, &o);
 }
 
 static int
 make_rules(struct fine__inputs *out, const fine_recipe *recipe)
 {
-    bool is_sgd = strcmp(text(recipe, FINE__OPTIMIZER_TYPE), "sgd") == 0;
-    bool is_all = strcmp(text(recipe, FINE__OPTIMIZER_DECAY), "all") == 0;
-    int32_t decay = is_all ? FINE_DECAY_ALL : FINE_DECAY_MATRICES;
     struct fine_schedule_options options;
-    int rc;
 
-    rc = is_sgd ? make_sgd(&out->optimizer, recipe, decay)
-                : make_adamw(&out->optimizer, recipe, decay);
-    FINE__TRY(blame(recipe, FINE__OPTIMIZER_TYPE, rc));
+    FINE__TRY(blame(recipe, FINE__OPTIMIZER_TYPE, make_optimizer(&out->optimizer, recipe)));
     fine_schedule_options_init(&options, sizeof options);
     options.warmup = value(recipe, FINE__SCHEDULE_WARMUP)->number;
     return blame(recipe, FINE__SCHEDULE_WARMUP,

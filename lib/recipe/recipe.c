@@ -395,23 +395,39 @@ fine__recipe_get(const fine_recipe *recipe, const char *key, struct fine__buf *o
     return fine__buf_status(out);
 }
 
+const char *
+fine__optimizer_key_types(int key)
+{
+    switch (key) {
+    case FINE__OPTIMIZER_BETAS:
+        return "adamw|adam|lamb|lion";
+    case FINE__OPTIMIZER_EPSILON:
+        return "adamw|adam|rmsprop|adagrad|lamb";
+    case FINE__OPTIMIZER_MOMENTUM:
+        return "sgd|rmsprop";
+    case FINE__OPTIMIZER_NESTEROV:
+        return "sgd";
+    case FINE__OPTIMIZER_ALPHA:
+    case FINE__OPTIMIZER_CENTERED:
+        return "rmsprop";
+    case FINE__OPTIMIZER_RELATIVE_STEP:
+    case FINE__OPTIMIZER_SCALE_PARAMETER:
+        return "adafactor";
+    default:
+        return NULL;
+    }
+}
+
 bool
 fine__recipe_applies(const fine_recipe *recipe, int key)
 {
     const struct fine__value *values = recipe->values;
 
-    switch (key) {
-    case FINE__TRAIN_EPOCHS:
+    const char *types = fine__optimizer_key_types(key);
+
+    if (key == FINE__TRAIN_EPOCHS)
         return !values[FINE__TRAIN_STEPS].given;
-    case FINE__OPTIMIZER_BETAS:
-    case FINE__OPTIMIZER_EPSILON:
-        return strcmp(values[FINE__OPTIMIZER_TYPE].items[0], "adamw") == 0;
-    case FINE__OPTIMIZER_MOMENTUM:
-    case FINE__OPTIMIZER_NESTEROV:
-        return strcmp(values[FINE__OPTIMIZER_TYPE].items[0], "sgd") == 0;
-    default:
-        return true;
-    }
+    return types == NULL || fine__word_among(types, values[FINE__OPTIMIZER_TYPE].items[0]);
 }
 
 const char *

@@ -6,8 +6,6 @@
  */
 #include "train/optim.h"
 
-#include <math.h>
-
 static int
 n_moments(const fine_optimizer *optimizer)
 {
@@ -31,12 +29,6 @@ prepare(const fine_optimizer *optimizer, int64_t number, double rate, bool decay
     out->epsilon = (fine__real)optimizer->epsilon;
 }
 
-static inline fine__real
-root(fine__real x)
-{
-    return sizeof x == sizeof(float) ? (fine__real)sqrtf((float)x) : (fine__real)sqrt((double)x);
-}
-
 FINE__CLONES static void
 run(const struct fine__step *step, fine__real *FINE__RESTRICT weight,
     const fine__real *FINE__RESTRICT gradient, fine__real *FINE__RESTRICT first,
@@ -52,7 +44,7 @@ run(const struct fine__step *step, fine__real *FINE__RESTRICT weight,
 
         first[i] = m;
         second[i] = v;
-        weight[i] = w - s.rate * m / (root(v) / s.correction + s.epsilon);
+        weight[i] = w - s.rate * m / (fine__sqrt(v) / s.correction + s.epsilon);
     }
 }
 
@@ -63,22 +55,6 @@ apply(const struct fine__step *step, fine__real *weight, const fine__real *gradi
     run(step, weight, gradient, moment[0], moment[1], count);
 }
 
-/* With m = v = 0 what is subtracted is zero exactly. */
-FINE__CLONES static void
-decay(fine__real *weight, fine__real factor, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        weight[i] *= factor;
-}
-
-static bool
-apply_idle(const struct fine__step *step, fine__real *weight, int64_t count)
-{
-    if (step->decay < 1 || step->decay > 1)
-        decay(weight, step->decay, count);
-    return true;
-}
-
 const struct fine__rule fine__rule_adamw = {
     .name = "adamw",
     .moments = { "m", "v" },
@@ -87,5 +63,5 @@ const struct fine__rule fine__rule_adamw = {
     .n_moments = n_moments,
     .prepare = prepare,
     .apply = apply,
-    .apply_idle = apply_idle,
+    .apply_idle = fine__idle_decays,
 };

@@ -24,7 +24,8 @@ fine__optimizer_new(fine_optimizer **out, fine_context *ctx, const fine_optimize
     atomic_init(&optimizer->references, 1);
     optimizer->ctx = fine__context_ref(ctx);
     optimizer->model = NULL;
-    optimizer->moment[0] = optimizer->moment[1] = NULL;
+    memset(optimizer->moment, 0, sizeof optimizer->moment);
+    memset(optimizer->places, 0, sizeof optimizer->places);
     optimizer->n_steps = 0;
     *out = optimizer;
     return FINE_OK;
@@ -54,11 +55,35 @@ fine__optimizer_reset(fine_optimizer *optimizer)
 {
     for (int i = 0; i < FINE__MAX_MOMENTS; i++) {
         fine__free(optimizer->ctx, optimizer->moment[i]);
+        fine__free(optimizer->ctx, optimizer->places[i]);
         optimizer->moment[i] = NULL;
+        optimizer->places[i] = NULL;
     }
     fine__model_unref(optimizer->model);
     optimizer->model = NULL;
     optimizer->n_steps = 0;
+}
+
+/* Lays moment m out by itself. */
+static int
+lay_out(fine_optimizer *optimizer, const struct fine__params *params, int m, int64_t *n_out)
+{
+    int64_t *places = fine__alloc_array(optimizer->ctx, 2 * (size_t)params->count, sizeof *places);
+    int64_t n = 0;
+
+    if (places == NULL)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < params->count; i++) {
+        const struct fine__tensor *tensor = &params->list[i].tensor;
+
+        places[2 * i] = n;
+        if (tensor->grad != NULL)
+            places[2 * i + 1] = optimizer->rule->moment_count(optimizer, tensor, m);
+        n += places[2 * i + 1];
+    }
+    optimizer->places[m] = places;
+    *n_out = n;
+    return FINE_OK;
 }
 
 int
@@ -79,13 +104,17 @@ fine__optimizer_prepare(fine_optimizer *optimizer, fine_model *model)
         return FINE_OK;
     }
     for (int i = 0; i < optimizer->rule->n_moments(optimizer); i++) {
-        optimizer->moment[i] = fine__alloc_array(optimizer->ctx, (size_t)params->n_gradients,
-                                                 sizeof *optimizer->moment[i]);
+        int64_t n = params->n_gradients;
+
+        if (optimizer->rule->moment_count == NULL || lay_out(optimizer, params, i, &n) == FINE_OK)
+            optimizer->moment[i] = fine__alloc_array(optimizer->ctx, (size_t)(n > 0 ? n : 1),
+                                                     sizeof *optimizer->moment[i]);
         if (optimizer->moment[i] == NULL) {
             fine__optimizer_reset(optimizer);
             return FINE_ENOMEM;
         }
-        fine__params_advise(params, optimizer->moment[i]);
+        if (optimizer->rule->moment_count == NULL)
+            fine__params_advise(params, optimizer->moment[i]);
     }
     optimizer->model = fine__model_ref(model);
     optimizer->signature = params->signature;
@@ -100,6 +129,33 @@ fine__optimizer_head_rate(const fine_optimizer *optimizer, double rate)
     if (!(optimizer->learning_rate > 0))
         return optimizer->head_learning_rate;
     return rate * (optimizer->head_learning_rate / optimizer->learning_rate);
+}
+
+/* ---- rows that never had a gradient: their moments are zero ---- */
+
+/* Decay goes through the moments, so there is nothing to skip where weights decay. */
+bool
+fine__idle_without_decay(const struct fine__step *step, fine__real *weight, int64_t count)
+{
+    (void)weight;
+    (void)count;
+    return !(step->decay > 0);
+}
+
+FINE__CLONES static void
+scale_row(fine__real *weight, fine__real factor, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        weight[i] *= factor;
+}
+
+/* What is subtracted is zero exactly. */
+bool
+fine__idle_decays(const struct fine__step *step, fine__real *weight, int64_t count)
+{
+    if (step->decay < 1 || step->decay > 1)
+        scale_row(weight, step->decay, count);
+    return true;
 }
 
 /* ---- one step ---- */
@@ -134,6 +190,23 @@ offset_of(const struct fine__params *params, const struct fine__param *param)
     return param->tensor.grad - params->gradients;
 }
 
+fine__real *
+fine__optimizer_moment(const fine_optimizer *optimizer, int64_t i, int m, int64_t *count_out)
+{
+    const struct fine__params *params = &optimizer->model->params;
+    const struct fine__param *param = &params->list[i];
+    const int64_t *places = optimizer->places[m];
+
+    if (optimizer->moment[m] == NULL || param->tensor.grad == NULL) {
+        *count_out = 0;
+        return NULL;
+    }
+    *count_out = places != NULL ? places[2 * i + 1] : param->tensor.count;
+    if (*count_out == 0)
+        return NULL;
+    return optimizer->moment[m] + (places != NULL ? places[2 * i] : offset_of(params, param));
+}
+
 enum { GOOD = 0, BAD_WEIGHT = 1, BAD_STATE = 2 };
 
 static void
@@ -143,17 +216,24 @@ check_tile(void *arg, int64_t index, int worker)
     const struct fine__params_tile *tile = &job->params->tiles[index];
     const struct fine__param *param = &job->params->list[tile->param];
     const struct fine__rows *rows = param->tensor.rows;
-    const int64_t offset = offset_of(job->params, param), count = tile->end - tile->begin;
+    const int64_t count = tile->end - tile->begin;
     const int64_t stride = rows != NULL ? rows->width : count;
     int64_t bad = 0;
 
     (void)worker;
-    for (int m = 0; m < FINE__MAX_MOMENTS; m++)
-        for (int64_t at = tile->begin; job->optimizer->moment[m] != NULL && at < tile->end;
-             at += stride)
+    for (int m = 0; m < FINE__MAX_MOMENTS; m++) {
+        const fine__real limit = (fine__real)job->optimizer->rule->max_moment[m];
+        int64_t n;
+        const fine__real *moment = fine__optimizer_moment(job->optimizer, tile->param, m, &n);
+
+        if (moment == NULL)
+            continue;
+        if (n != param->tensor.count) /* another layout: all of it with the first tile */
+            bad += tile->begin == 0 ? count_bad(moment, n, limit) : 0;
+        for (int64_t at = tile->begin; n == param->tensor.count && at < tile->end; at += stride)
             if (rows == NULL || rows->seen[at / stride])
-                bad += count_bad(job->optimizer->moment[m] + offset + at, stride,
-                                 (fine__real)job->optimizer->rule->max_moment[m]);
+                bad += count_bad(moment + at, stride, limit);
+    }
     job->params->partial[index] = bad > 0 ? BAD_STATE : GOOD;
     if (count_bad(param->tensor.data + tile->begin, count, (fine__real)FINE__MAX_WEIGHT) > 0)
         job->params->partial[index] = BAD_WEIGHT;
@@ -161,12 +241,11 @@ check_tile(void *arg, int64_t index, int worker)
 
 static void
 apply_rows(const struct job *job, const struct fine__params_tile *tile,
-           const struct fine__param *param, const struct fine__step *step)
+           const struct fine__param *param, const struct fine__step *step,
+           fine__real *const *base)
 {
-    const fine_optimizer *optimizer = job->optimizer;
-    const struct fine__rule *rule = optimizer->rule;
+    const struct fine__rule *rule = job->optimizer->rule;
     const struct fine__rows *rows = param->tensor.rows;
-    const int64_t offset = offset_of(job->params, param);
 
     for (int64_t at = tile->begin; at < tile->end; at += rows->width) {
         const int64_t row = at / rows->width;
@@ -179,8 +258,8 @@ apply_rows(const struct job *job, const struct fine__params_tile *tile,
             continue;
         if (!rows->used[row]) /* what lies there is from an earlier step */
             memset(gradient, 0, (size_t)rows->width * sizeof *gradient);
-        for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++)
-            moment[m] = optimizer->moment[m] + offset + at;
+        for (int m = 0; m < FINE__MAX_MOMENTS; m++)
+            moment[m] = base[m] != NULL ? base[m] + at : NULL;
         rule->apply(step, weight, gradient, moment, rows->width);
     }
 }
@@ -196,14 +275,43 @@ apply_tile(void *arg, int64_t index, int worker)
     fine__real *moment[FINE__MAX_MOMENTS] = { NULL };
 
     (void)worker;
+    for (int m = 0; m < FINE__MAX_MOMENTS; m++) {
+        int64_t n;
+
+        moment[m] = fine__optimizer_moment(optimizer, tile->param, m, &n);
+    }
     if (param->tensor.rows != NULL) {
-        apply_rows(job, tile, param, step);
+        apply_rows(job, tile, param, step, moment);
         return;
     }
-    for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++)
-        moment[m] = optimizer->moment[m] + offset_of(job->params, param) + tile->begin;
+    for (int m = 0; m < FINE__MAX_MOMENTS; m++)
+        if (moment[m] != NULL)
+            moment[m] += tile->begin;
     optimizer->rule->apply(step, param->tensor.data + tile->begin, param->tensor.grad + tile->begin,
                            moment, tile->end - tile->begin);
+}
+
+/* One parameter as a whole; what no batch used of an embedding has a gradient of zero. */
+static void
+apply_param(void *arg, int64_t i, int worker)
+{
+    const struct job *job = arg;
+    const fine_optimizer *optimizer = job->optimizer;
+    struct fine__param *param = &job->params->list[i];
+    fine__real *moment[FINE__MAX_MOMENTS];
+    int64_t n;
+
+    (void)worker;
+    if (param->tensor.grad == NULL)
+        return;
+    if (param->tensor.rows != NULL) {
+        fine__param_fill_gradient(param);
+        memset(param->tensor.rows->seen, 1, (size_t)param->tensor.rows->n_rows);
+    }
+    for (int m = 0; m < FINE__MAX_MOMENTS; m++)
+        moment[m] = fine__optimizer_moment(optimizer, i, m, &n);
+    optimizer->rule->apply_whole(&job->steps[param->is_head][decays(optimizer, param)],
+                                 &param->tensor, moment);
 }
 
 static int
@@ -259,7 +367,10 @@ fine__optimizer_apply(fine_optimizer *optimizer, double rate, double head_rate, 
             rule->prepare(optimizer, optimizer->n_steps + 1, head ? head_rate : rate, decay != 0,
                           step);
         }
-    fine__parallel_for(job.params->ctx, job.params->n_tiles, apply_tile, &job);
+    if (rule->apply_whole != NULL)
+        fine__parallel_for(job.params->ctx, job.params->count, apply_param, &job);
+    else
+        fine__parallel_for(job.params->ctx, job.params->n_tiles, apply_tile, &job);
     optimizer->n_steps++;
     return FINE_OK;
 }
@@ -274,14 +385,20 @@ fine__optimizer_restored(fine_optimizer *optimizer, int64_t n_steps)
 
         if (param->tensor.grad == NULL)
             continue;
-        for (int m = 0; m < FINE__MAX_MOMENTS && optimizer->moment[m] != NULL; m++) {
-            const fine__real *moment = optimizer->moment[m] + offset_of(params, param);
+        for (int m = 0; m < FINE__MAX_MOMENTS; m++) {
+            int64_t n;
+            const fine__real *moment = fine__optimizer_moment(optimizer, i, m, &n);
 
-            if (count_bad(moment, param->tensor.count, (fine__real)optimizer->rule->max_moment[m]) >
-                0)
+            if (moment == NULL)
+                continue;
+            if (count_bad(moment, n, (fine__real)optimizer->rule->max_moment[m]) > 0)
                 return fine__fail(FINE_EFORMAT, "the optimizer's state of '%s' is not finite",
                                   param->name);
-            for (int64_t at = 0; param->tensor.rows != NULL && at < param->tensor.count; at++)
+            if (param->tensor.rows == NULL)
+                continue;
+            if (n != param->tensor.count)
+                memset(param->tensor.rows->seen, 1, (size_t)param->tensor.rows->n_rows);
+            for (int64_t at = 0; n == param->tensor.count && at < n; at++)
                 if (moment[at] != 0)
                     param->tensor.rows->seen[at / param->tensor.rows->width] = 1;
         }

@@ -21,12 +21,17 @@ static const int64_t max_count = INT64_MAX / 2;
 
 /* ---- weights and moments ---- */
 
+static bool
+has_shape(const struct fine__weight *weight, int64_t n_dims, const int64_t *shape)
+{
+    return weight->n_dims == n_dims && weight->type == FINE_F32 &&
+           memcmp(weight->shape, shape, (size_t)n_dims * sizeof *shape) == 0;
+}
+
 /* Where each trained parameter is in a file: all are looked at before any is read. */
 static int
-find_all(const struct fine__weights *weights, const struct fine__params *params, const char *prefix,
-         int64_t *index)
+find_all(const struct fine__weights *weights, const struct fine__params *params, int64_t *index)
 {
-    char name[1024];
     int64_t n_trained = 0;
 
     for (int64_t i = 0; i < params->count; i++) {
@@ -35,63 +40,102 @@ find_all(const struct fine__weights *weights, const struct fine__params *params,
         if (tensor->grad == NULL)
             continue;
         n_trained++;
-        (void)snprintf(name, sizeof name, "%s%s", prefix, params->list[i].name);
+        const char *name = params->list[i].name;
+
         index[i] = fine__weights_find(weights, name);
         if (index[i] < 0)
             return fine__fail(FINE_EFORMAT, "the checkpoint lacks '%s'", name);
         const struct fine__weight *weight = fine__weights_at(weights, index[i]);
 
-        if (weight->n_dims != tensor->n_dims || weight->type != FINE_F32 ||
-            memcmp(weight->shape, tensor->shape, (size_t)tensor->n_dims * sizeof *tensor->shape) !=
-                0)
+        if (!has_shape(weight, tensor->n_dims, tensor->shape))
+            return fine__fail(FINE_EFORMAT, "'%s' in the checkpoint has another shape", name);
+    }
+    return FINE_OK;
+}
+
+int
+fine__state_read_weights(struct fine__source *source, fine_model *model)
+{
+    const struct fine__params *params = &model->params;
+    struct fine__weights *weights = NULL;
+    int64_t *index = fine__alloc_array(params->ctx, (size_t)params->count, sizeof *index);
+    int rc = index == NULL ? FINE_ENOMEM : FINE_OK;
+
+    if (rc == FINE_OK)
+        rc = fine__weights_open_file(&weights, params->ctx, source, "model.safetensors");
+    if (rc == FINE_OK)
+        rc = find_all(weights, params, index);
+    for (int64_t i = 0; rc == FINE_OK && i < params->count; i++)
+        if (params->list[i].tensor.grad != NULL)
+            rc = fine__weights_read_floats(weights, index[i], params->list[i].tensor.data);
+    fine__weights_free(weights);
+    fine__free(params->ctx, index);
+    return rc;
+}
+
+/* Where moment m of each parameter is in a file: all are looked at before any is read. */
+static int
+find_moments(const struct fine__weights *weights, const fine_optimizer *optimizer, int m,
+             int64_t *index)
+{
+    const struct fine__params *params = &optimizer->model->params;
+    char name[1024];
+    int64_t n;
+
+    for (int64_t i = 0; i < params->count; i++) {
+        const struct fine__tensor *tensor = &params->list[i].tensor;
+        const bool apart = optimizer->places[m] != NULL;
+
+        if (fine__optimizer_moment(optimizer, i, m, &n) == NULL)
+            continue;
+        (void)snprintf(name, sizeof name, "%s.%s", optimizer->rule->moments[m],
+                       params->list[i].name);
+        index[i] = fine__weights_find(weights, name);
+        if (index[i] < 0)
+            return fine__fail(FINE_EFORMAT, "the checkpoint lacks '%s'", name);
+        if (!has_shape(fine__weights_at(weights, index[i]), apart ? 1 : tensor->n_dims,
+                       apart ? &n : tensor->shape))
             return fine__fail(FINE_EFORMAT, "'%s' in the checkpoint has another shape", name);
     }
     return FINE_OK;
 }
 
 static int
-read_all(struct fine__source *source, const char *file, const struct fine__params *params,
-         const char *prefix, fine__real *block)
+read_moment(struct fine__weights *weights, const fine_optimizer *optimizer, int m,
+            int64_t *index)
 {
-    struct fine__weights *weights = NULL;
-    int64_t *index = fine__alloc_array(params->ctx, (size_t)params->count, sizeof *index);
-    int rc = index == NULL ? FINE_ENOMEM : FINE_OK;
+    int64_t n;
 
-    if (rc == FINE_OK)
-        rc = fine__weights_open_file(&weights, params->ctx, source, file);
-    if (rc == FINE_OK)
-        rc = find_all(weights, params, prefix, index);
-    for (int64_t i = 0; rc == FINE_OK && i < params->count; i++) {
-        const struct fine__tensor *tensor = &params->list[i].tensor;
+    FINE__TRY(find_moments(weights, optimizer, m, index));
+    for (int64_t i = 0; i < optimizer->model->params.count; i++) {
+        fine__real *moment = fine__optimizer_moment(optimizer, i, m, &n);
 
-        if (tensor->grad == NULL)
-            continue;
-        rc = fine__weights_read_floats(weights, index[i],
-                                       block == NULL ? tensor->data
-                                                     : block + (tensor->grad - params->gradients));
+        if (moment != NULL)
+            FINE__TRY(fine__weights_read_floats(weights, index[i], moment));
     }
-    fine__weights_free(weights);
-    fine__free(params->ctx, index);
-    return rc;
-}
-
-int
-fine__state_read_weights(struct fine__source *source, fine_model *model)
-{
-    return read_all(source, "model.safetensors", &model->params, "", NULL);
+    return FINE_OK;
 }
 
 static int
 read_moments(struct fine__source *source, fine_optimizer *optimizer, int64_t n_steps)
 {
-    char prefix[32];
+    const int n_moments = optimizer->rule->n_moments(optimizer);
+    struct fine__weights *weights = NULL;
+    int64_t *index;
+    int rc = FINE_OK;
 
-    for (int m = 0; m < optimizer->rule->n_moments(optimizer); m++) {
-        (void)snprintf(prefix, sizeof prefix, "%s.", optimizer->rule->moments[m]);
-        FINE__TRY(read_all(source, "optimizer.safetensors", &optimizer->model->params, prefix,
-                           optimizer->moment[m]));
+    if (n_moments > 0) {
+        index = fine__alloc_array(optimizer->ctx, (size_t)optimizer->model->params.count,
+                                  sizeof *index);
+        rc = index == NULL ? FINE_ENOMEM
+                           : fine__weights_open_file(&weights, optimizer->ctx, source,
+                                                     "optimizer.safetensors");
+        for (int m = 0; m < n_moments && rc == FINE_OK; m++)
+            rc = read_moment(weights, optimizer, m, index);
+        fine__weights_free(weights);
+        fine__free(optimizer->ctx, index);
     }
-    return fine__optimizer_restored(optimizer, n_steps);
+    return rc == FINE_OK ? fine__optimizer_restored(optimizer, n_steps) : rc;
 }
 
 /* ---- trainer.json ---- */

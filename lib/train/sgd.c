@@ -59,15 +59,6 @@ apply(const struct fine__step *step, fine__real *weight, const fine__real *gradi
         with_momentum(step, weight, gradient, moment[0], count);
 }
 
-/* Decay goes through the momentum, so there is nothing to skip where weights decay. */
-static bool
-apply_idle(const struct fine__step *step, fine__real *weight, int64_t count)
-{
-    (void)weight;
-    (void)count;
-    return !(step->decay > 0);
-}
-
 const struct fine__rule fine__rule_sgd = {
     .name = "sgd",
     .moments = { "momentum", NULL },
@@ -76,5 +67,5 @@ const struct fine__rule fine__rule_sgd = {
     .n_moments = n_moments,
     .prepare = prepare,
     .apply = apply,
-    .apply_idle = apply_idle,
+    .apply_idle = fine__idle_without_decay,
 };

@@ -81,10 +81,20 @@ write_optimizer(const fine_optimizer *optimizer, struct fine__buf *out)
         number_setting(out, "beta1", optimizer->beta1);
         number_setting(out, "beta2", optimizer->beta2);
         number_setting(out, "epsilon", optimizer->epsilon);
-    } else {
+    } else if (optimizer->rule == &fine__rule_sgd) {
         number_setting(out, "momentum", optimizer->momentum);
         number_setting(out, "dampening", optimizer->dampening);
         integer_setting(out, "nesterov", optimizer->nesterov);
+    } else {
+        number_setting(out, "beta1", optimizer->beta1);
+        number_setting(out, "beta2", optimizer->beta2);
+        number_setting(out, "epsilon", optimizer->epsilon);
+        number_setting(out, "momentum", optimizer->momentum);
+        number_setting(out, "alpha", optimizer->alpha);
+        integer_setting(out, "centered", optimizer->centered);
+        integer_setting(out, "relative_step", optimizer->relative_step);
+        integer_setting(out, "scale_parameter", optimizer->scale_parameter);
+        integer_setting(out, "warmup_init", optimizer->warmup_init);
     }
 }
 
@@ -199,7 +209,7 @@ add_moments(struct fine__checkpoint_writer *writer, const fine_optimizer *optimi
     const int64_t most = count_trained(params) * n_moments;
     struct fine__weight_out *entries;
     struct fine__buf names;
-    int64_t n = 0;
+    int64_t n = 0, count;
     int rc;
 
     if (most == 0)
@@ -207,7 +217,7 @@ add_moments(struct fine__checkpoint_writer *writer, const fine_optimizer *optimi
     fine__buf_init(&names, optimizer->ctx);
     for (int m = 0; m < n_moments; m++)
         for (int64_t i = 0; i < params->count; i++)
-            if (params->list[i].tensor.grad != NULL) {
+            if (fine__optimizer_moment(optimizer, i, m, &count) != NULL) {
                 fine__buf_printf(&names, "%s.%s", optimizer->rule->moments[m],
                                  params->list[i].name);
                 fine__buf_byte(&names, '\0');
@@ -218,12 +228,16 @@ add_moments(struct fine__checkpoint_writer *writer, const fine_optimizer *optimi
 
     for (int m = 0; rc == FINE_OK && m < n_moments; m++)
         for (int64_t i = 0; i < params->count; i++) {
-            const struct fine__tensor *tensor = &params->list[i].tensor;
+            const fine__real *moment = fine__optimizer_moment(optimizer, i, m, &count);
 
-            if (tensor->grad == NULL)
+            if (moment == NULL)
                 continue;
-            entries[n++] = entry(&params->list[i], name,
-                                 optimizer->moment[m] + (tensor->grad - params->gradients));
+            entries[n] = entry(&params->list[i], name, moment);
+            if (optimizer->places[m] != NULL) {
+                entries[n].n_dims = 1;
+                entries[n].shape = &optimizer->places[m][2 * i + 1];
+            }
+            n++;
             name += strlen(name) + 1;
         }
     if (rc == FINE_OK)

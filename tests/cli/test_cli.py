@@ -147,7 +147,7 @@ class Cli(unittest.TestCase):
         self.assertRegex(seen, rb"\r\x1b\[K\[=*>? *\] \d+/144  loss \d+\.\d+  \d+ rows/s  .* left")
 
     def test_wrong_recipe(self):
-        self.write("wrong.yaml", tiny.RECIPE.replace("epochs", "epohcs").replace("adamw", "adam"))
+        self.write("wrong.yaml", tiny.RECIPE.replace("epochs", "epohcs").replace("adamw", "adamv"))
         _, err = self.expect(3, "train", "wrong.yaml", "--out", "run-wrong")
         self.assertIn("wrong.yaml:5:", err)
         self.assertIn("did you mean 'epochs'", err)

@@ -214,7 +214,7 @@ static const struct expected golden[] = {
 };
 
 static void
-check_golden(const struct expected *e, const char *path)
+check_golden(fine_optimizer *optimizer, double rate, const char *path)
 {
     static const int64_t shapes[3][2] = { { 5, 4 }, { 5, 0 }, { 3, 5 } };
     static const char *const names[3] = { "w", "b", "v" };
@@ -223,7 +223,6 @@ check_golden(const struct expected *e, const char *path)
                                    { .padding_row = -1 } };
     struct fine__weights *file;
     fine_model *model = bare_model(3, like, shapes);
-    fine_optimizer *optimizer = make(e, FINE_DECAY_ALL);
     char name[32];
     float expected[32], worst = 0;
 
@@ -239,7 +238,7 @@ check_golden(const struct expected *e, const char *path)
             (void)sprintf(name, "grad.%s", names[p]);
             read_floats(file, name, step, tensor->grad, tensor->count);
         }
-        ck_assert_int_eq(fine_optimizer_step(optimizer, model, e->rate), 0);
+        ck_assert_int_eq(fine_optimizer_step(optimizer, model, rate), 0);
         for (int p = 0; p < 3; p++) {
             const struct fine__tensor *tensor = &model->params.list[p].tensor;
 
@@ -255,19 +254,194 @@ check_golden(const struct expected *e, const char *path)
     fine_optimizer_free(optimizer);
 }
 
+/* The others, by their names. */
+struct by_name {
+    const char *file, *type;
+    double rate, decay, momentum, alpha, beta1;
+    bool centered, relative, scaled, warmup;
+};
+
+static const struct by_name others[] = {
+    { .file = "adam", .type = "adam", .rate = 0.02 },
+    { .file = "adam-l2", .type = "adam", .rate = 0.02, .decay = 0.05 },
+    { .file = "rmsprop", .type = "rmsprop", .rate = 0.01, .alpha = 0.99 },
+    { .file = "rmsprop-centered-momentum", .type = "rmsprop", .rate = 0.01, .alpha = 0.9,
+      .momentum = 0.9, .centered = true, .decay = 0.01 },
+    { .file = "adagrad", .type = "adagrad", .rate = 0.1 },
+    { .file = "adafactor", .type = "adafactor", .rate = 1, .relative = true, .scaled = true },
+    { .file = "adafactor-warmup", .type = "adafactor", .rate = 1, .relative = true,
+      .scaled = true, .warmup = true },
+    { .file = "adafactor-fixed-lr", .type = "adafactor", .rate = 0.02, .decay = 0.01 },
+    { .file = "adafactor-beta1", .type = "adafactor", .rate = 0.02, .beta1 = 0.9 },
+};
+
+static fine_optimizer *
+make_by_name(const struct by_name *n)
+{
+    struct fine_optimizer_options o;
+    fine_optimizer *optimizer;
+
+    fine_optimizer_options_init(&o, sizeof o, n->type);
+    o.learning_rate = n->rate;
+    o.weight_decay = n->decay;
+    o.momentum = n->momentum;
+    o.centered = n->centered;
+    o.decay = FINE_DECAY_ALL;
+    if (n->alpha > 0)
+        o.alpha = n->alpha;
+    if (strcmp(n->type, "adafactor") == 0) {
+        o.relative_step = n->relative;
+        o.scale_parameter = n->scaled;
+        o.warmup_init = n->warmup;
+        o.beta1 = n->beta1;
+    }
+    ck_assert_int_eq(fine_optimizer_new(&optimizer, ctx, n->type, &o), 0);
+    return optimizer;
+}
+
+static bool
+golden_path(char path[1024], const char *name, bool clip)
+{
+    (void)snprintf(path, 1024, "%s/../shared/golden/optimizers/%s%s.safetensors", SOURCE_ROOT,
+                   name, clip ? "-clip" : "");
+    if (fine__file_exists(ctx, path))
+        return true;
+    (void)printf("skipped: %s is not there\n", path);
+    return false;
+}
+
 START_TEST(agrees_with_the_golden_trajectories)
 {
     char path[1024];
 
     ctx = new_context(2);
-    for (size_t c = 0; c < 2 * sizeof golden / sizeof golden[0]; c++) {
-        (void)snprintf(path, sizeof path, "%s/../shared/golden/optimizers/%s%s.safetensors",
-                       SOURCE_ROOT, golden[c / 2].name, c % 2 ? "-clip" : "");
-        if (fine__file_exists(ctx, path))
-            check_golden(&golden[c / 2], path);
-        else
-            (void)printf("skipped: %s is not there\n", path);
+    for (size_t c = 0; c < 2 * sizeof golden / sizeof golden[0]; c++)
+        if (golden_path(path, golden[c / 2].name, c % 2 != 0))
+            check_golden(make(&golden[c / 2], FINE_DECAY_ALL), golden[c / 2].rate, path);
+    for (size_t c = 0; c < 2 * sizeof others / sizeof others[0]; c++)
+        if (golden_path(path, others[c / 2].file, c % 2 != 0))
+            check_golden(make_by_name(&others[c / 2]), others[c / 2].rate, path);
+    free_context(ctx);
+}
+END_TEST
+
+/* ---- lion and lamb, from the papers' algorithms in double ---- */
+
+struct by_paper {
+    double rate, decay, beta1, beta2, epsilon;
+};
+
+static void
+lion_step(const struct by_paper *o, double *w, double *m, const float *g, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double c = o->beta1 * m[i] + (1 - o->beta1) * (double)g[i];
+
+        w[i] -= o->rate * ((c > 0) - (c < 0) + o->decay * w[i]);
+        m[i] = o->beta2 * m[i] + (1 - o->beta2) * (double)g[i];
     }
+}
+
+static void
+lamb_step(const struct by_paper *o, double *w, double *m, double *v, const float *g, int64_t n,
+          int step)
+{
+    double size = 0, length = 0, direction[64];
+
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = o->beta1 * m[i] + (1 - o->beta1) * (double)g[i];
+        v[i] = o->beta2 * v[i] + (1 - o->beta2) * (double)g[i] * (double)g[i];
+        direction[i] = m[i] / (1 - pow(o->beta1, step)) /
+                           (sqrt(v[i] / (1 - pow(o->beta2, step))) + o->epsilon) +
+                       o->decay * w[i];
+        size += w[i] * w[i];
+        length += direction[i] * direction[i];
+    }
+    for (int64_t i = 0; i < n; i++)
+        w[i] -= o->rate * sqrt(size / length) * direction[i];
+}
+
+static void
+follow_paper(const char *type, int n_threads)
+{
+    static const int64_t shapes[2][2] = { { 6, 8 }, { 7, 0 } };
+    const struct fine__param like[2] = { { .padding_row = -1 }, { .padding_row = -1 } };
+    const struct by_paper o = { 0.01, 0.1, 0.9, 0.95, 1e-6 };
+    const bool lamb = strcmp(type, "lamb") == 0;
+    const uint64_t key = fine__rng_key(3, FINE__RNG_SAMPLE, 0, 0);
+    struct fine_optimizer_options options;
+    double w[2][64], m[2][64] = { { 0 } }, v[2][64] = { { 0 } }, worst = 0;
+    fine_optimizer *optimizer;
+
+    ctx = new_context(n_threads);
+    fine_model *model = bare_model(2, like, shapes);
+
+    fine_optimizer_options_init(&options, sizeof options, type);
+    options.learning_rate = o.rate;
+    options.weight_decay = o.decay;
+    options.beta1 = o.beta1;
+    options.beta2 = o.beta2;
+    options.epsilon = o.epsilon;
+    options.decay = FINE_DECAY_ALL;
+    ck_assert_int_eq(fine_optimizer_new(&optimizer, ctx, type, &options), 0);
+    ck_assert_int_eq(fine__params_make_gradients(&model->params), 0);
+    for (int step = 0; step <= 20; step++)
+        for (int p = 0; p < 2; p++) {
+            struct fine__tensor *tensor = &model->params.list[p].tensor;
+
+            for (int64_t i = 0; i < tensor->count; i++) {
+                const uint64_t at = (uint64_t)(step * 1000 + p * 100 + i);
+                const float x = (float)fine__rng_normal(key, at);
+
+                if (step == 0)
+                    tensor->data[i] = x;
+                else
+                    tensor->grad[i] = x;
+                if (step == 0)
+                    w[p][i] = (double)x;
+            }
+            if (step > 0 && lamb)
+                lamb_step(&o, w[p], m[p], v[p], tensor->grad, tensor->count, step);
+            else if (step > 0)
+                lion_step(&o, w[p], m[p], tensor->grad, tensor->count);
+            if (step > 0 && p == 1)
+                ck_assert_int_eq(fine_optimizer_step(optimizer, model, o.rate), 0);
+        }
+    for (int p = 0; p < 2; p++)
+        for (int64_t i = 0; i < model->params.list[p].tensor.count; i++)
+            worst = fmax(worst, fabs(w[p][i] - (double)model->params.list[p].tensor.data[i]));
+    ck_assert_msg(worst <= 4e-6, "%s: off by %.3g", type, worst);
+    fine__model_unref(model);
+    fine_optimizer_free(optimizer);
+    free_context(ctx);
+}
+
+START_TEST(lion_and_lamb_follow_their_papers)
+{
+    follow_paper("lion", 1);
+    follow_paper("lion", 3);
+    follow_paper("lamb", 1);
+    follow_paper("lamb", 3);
+}
+END_TEST
+
+START_TEST(an_optimizer_by_its_name)
+{
+    struct fine_optimizer_options o;
+    fine_optimizer *none = NULL;
+
+    ctx = new_context(1);
+    fine_optimizer_options_init(&o, sizeof o, "lion");
+    ck_assert(o.beta2 == 0.99 && o.learning_rate == 1e-5);
+    ck_assert_int_eq(fine_optimizer_new(&none, ctx, "sophia", NULL), FINE_EINVAL);
+    ck_assert_ptr_nonnull(strstr(fine_error_message(), "adafactor"));
+    o.beta1 = 1;
+    ck_assert_int_eq(fine_optimizer_new(&none, ctx, "lion", &o), FINE_EINVAL);
+    fine_optimizer_options_init(&o, sizeof o, "adafactor");
+    o.relative_step = 0;
+    o.warmup_init = 1;
+    ck_assert_int_eq(fine_optimizer_new(&none, ctx, "adafactor", &o), FINE_EINVAL);
+    ck_assert_ptr_null(none);
     free_context(ctx);
 }
 END_TEST
@@ -613,6 +787,7 @@ START_TEST(counts_beyond_32_bits)
 END_TEST
 
 RUNNER("optim", agrees_with_pytorch, agrees_with_the_golden_trajectories,
+       lion_and_lamb_follow_their_papers, an_optimizer_by_its_name,
        rows_equal_the_dense_update, untouched_rows_only_decay, decays_matrices_only,
        the_head_has_its_own_rate, refuses_what_is_not_finite, stays_finite_at_the_limits,
        belongs_to_one_model, refuses_options, counts_beyond_32_bits)

@@ -204,23 +204,25 @@ START_TEST(stopped_and_resumed_again_and_again)
 }
 END_TEST
 
-/* Without Adam's moments, or with SGD's one. */
+/* Without Adam's moments, with one, or with some that are laid out otherwise. */
 START_TEST(other_optimizers)
 {
-    for (int momentum = 0; momentum < 2; momentum++) {
+    static const char *const types[] = { "sgd", "sgd", "adafactor", "rmsprop", "lamb" };
+
+    for (int t = 0; t < 5; t++) {
         float expected[FAKE_COUNT], now[FAKE_COUNT];
 
         set_up();
         for (int part = 0; part < 3; part++) {
-            struct fine_sgd_options sgd;
+            struct fine_optimizer_options o;
 
             begin(2, part == 2);
             fine_optimizer_free(run.optimizer);
-            fine_sgd_options_init(&sgd, sizeof sgd);
-            sgd.learning_rate = 0.1;
-            sgd.weight_decay = 0.01;
-            sgd.momentum = 0.9 * momentum;
-            ck_assert_int_eq(fine_optimizer_new_sgd(&run.optimizer, run.ctx, &sgd), 0);
+            fine_optimizer_options_init(&o, sizeof o, types[t]);
+            o.learning_rate = 0.1;
+            o.weight_decay = 0.01;
+            o.momentum = t != 0 && t < 4 ? 0.9 : 0;
+            ck_assert_int_eq(fine_optimizer_new(&run.optimizer, run.ctx, types[t], &o), 0);
             run.options.progress = part == 1 ? stop : NULL;
             stop_after = 9;
             ck_assert_int_eq(fake_start(&run), 0);
