@@ -34,15 +34,42 @@ struct fine__attending {
 struct fine__tensor *fine__attention(struct fine__tape *t, struct fine__tensor *qkv,
                                      const struct fine__attending *how);
 
+/* How losses over classes count: NULL where all count alike. */
+struct fine__criterion {
+    const float *weights;           /* C: of each class; NULL: 1 */
+    const float *positive_weights;  /* C: binary: of what is 1, once more; NULL: 1 */
+    double smoothing;               /* of a target that goes to all classes alike */
+    double focus;                   /* gamma of the focal loss; 0: off; not with smoothing */
+};
+
 /* logits (B,C), values B x C of [0, 1] → (1): the sum over rows of the mean over columns of
  * the binary cross entropy. */
 struct fine__tensor *fine__binary_cross_entropy(struct fine__tape *t, struct fine__tensor *logits,
                                                 const float *values);
+struct fine__tensor *fine__weighted_binary_cross_entropy(struct fine__tape *t,
+                                                         struct fine__tensor *logits,
+                                                         const float *values,
+                                                         const struct fine__criterion *how);
 
 /* logits (B,C), labels B of [0, C), -1: not counted → (1): the sum of -log softmax at the
  * labels. */
 struct fine__tensor *fine__cross_entropy(struct fine__tape *t, struct fine__tensor *logits,
                                          const int32_t *labels);
+/* The same where classes weigh differently, targets are smoothed, or sure rows count less: the
+ * sum of weight(label) (1 - smoothing) (1 - p)^focus (-log p), plus smoothing / C times that of
+ * all classes' -log softmax, each with its own weight. The mean is over the labels' weights. */
+struct fine__tensor *fine__weighted_cross_entropy(struct fine__tape *t,
+                                                  struct fine__tensor *logits,
+                                                  const int32_t *labels,
+                                                  const struct fine__criterion *how);
+/* logits and targets (B,C), each row of targets a distribution → (1): the sum over rows of
+ * -sum of target log softmax. */
+struct fine__tensor *fine__soft_cross_entropy(struct fine__tape *t, struct fine__tensor *logits,
+                                              const float *targets);
+/* logits and a teacher's (B,C) → (1): the sum over rows of T^2 KL(softmax(teacher / T) ||
+ * softmax(logits / T)). */
+struct fine__tensor *fine__distill(struct fine__tape *t, struct fine__tensor *logits,
+                                   const float *teacher, double temperature);
 
 /* ---- images lie channels last: (N,H,W,C) ---- */
 
@@ -126,6 +153,12 @@ struct fine__tensor *fine__span_cross_entropy(struct fine__tape *t, struct fine_
 /* x (B,1), values B, NaN: not counted → (1): the sum of squared differences. */
 struct fine__tensor *fine__square_error(struct fine__tape *t, struct fine__tensor *x,
                                         const float *values);
+
+/* The same of absolute differences, and of Huber's: d^2 / 2 up to delta, then a line. */
+struct fine__tensor *fine__absolute_error(struct fine__tape *t, struct fine__tensor *x,
+                                          const float *values);
+struct fine__tensor *fine__huber(struct fine__tape *t, struct fine__tensor *x, const float *values,
+                                 double delta);
 
 /* (N,C) → (n,C): the rows of these numbers; none twice. */
 struct fine__tensor *fine__pick(struct fine__tape *t, struct fine__tensor *x, int64_t n,

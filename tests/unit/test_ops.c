@@ -120,34 +120,88 @@ golden_loss(struct golden *g, struct fine__tape *t, struct fine__tensor *x,
     free_leaf(x);
 }
 
-static void
-golden_cross_entropy(struct golden *g, struct fine__tape *t, const char *name, bool mean)
-{
-    int32_t labels[6];
-    int n = 0;
+struct loss_case {
+    const char *name;
+    double smoothing;
+    bool weighted, mean;
+};
 
-    g->name = name;
+static void
+golden_cross_entropy(struct golden *g, struct fine__tape *t, const struct loss_case *c)
+{
+    struct fine__criterion how = { .smoothing = c->smoothing };
+    int32_t labels[6];
+    double n = 0;
+
+    g->name = c->name;
     const int64_t *targets = find(g, "target", FINE_I64, 6);
     struct fine__tensor *x = leaf(g, "input", 6, 5);
 
+    if (c->weighted)
+        how.weights = find(g, "weight", FINE_F32, 5);
     for (int i = 0; i < 6; i++) {
         labels[i] = targets[i] == -100 ? -1 : (int32_t)targets[i];
-        n += labels[i] >= 0;
+        n += labels[i] < 0 ? 0 : c->weighted ? (double)how.weights[labels[i]] : 1;
     }
-    golden_loss(g, t, x, fine__cross_entropy(t, x, labels), mean ? n : 1);
+    golden_loss(g, t, x, fine__weighted_cross_entropy(t, x, labels, &how), c->mean ? n : 1);
+}
+
+/* Sums over rows of means over five columns. */
+static void
+golden_binary(struct golden *g, struct fine__tape *t, const char *name, const char *weights,
+              const char *positive, double divisor)
+{
+    g->name = name;
+    struct fine__tensor *x = leaf(g, "input", 6, 5);
+    const struct fine__criterion how = {
+        .weights = weights != NULL ? find(g, weights, FINE_F32, 5) : NULL,
+        .positive_weights = positive != NULL ? find(g, positive, FINE_F32, 5) : NULL
+    };
+
+    golden_loss(g, t, x,
+                fine__weighted_binary_cross_entropy(t, x, find(g, "target", FINE_F32, 30),
+                                                    weights || positive ? &how : NULL),
+                divisor);
+}
+
+typedef struct fine__tensor *error_fn(struct fine__tape *, struct fine__tensor *, const float *);
+
+static struct fine__tensor *
+huber_of_one(struct fine__tape *t, struct fine__tensor *x, const float *values)
+{
+    return fine__huber(t, x, values, 1);
+}
+
+static struct fine__tensor *
+distill_at_two(struct fine__tape *t, struct fine__tensor *x, const float *values)
+{
+    return fine__distill(t, x, values, 2);
 }
 
 static void
-golden_square_error(struct golden *g, struct fine__tape *t, const char *name, int n, bool mean)
+golden_error(struct golden *g, struct fine__tape *t, const char *name, error_fn *error, int rows,
+             int columns, double divisor)
 {
     g->name = name;
-    struct fine__tensor *x = leaf(g, "input", n, 1);
+    struct fine__tensor *x = leaf(g, "input", rows, columns);
 
-    golden_loss(g, t, x, fine__square_error(t, x, find(g, "target", FINE_F32, n)), mean ? n : 1);
+    golden_loss(g, t, x, error(t, x, find(g, "target", FINE_F32, rows * columns)), divisor);
 }
 
 START_TEST(golden_losses)
 {
+    static const struct loss_case cross_entropies[] = {
+        { "ce", 0, false, true },
+        { "ce-sum", 0, false, false },
+        { "ce-huge-logits", 0, false, true },
+        { "ce-ignore", 0, false, true },
+        { "ce-smooth", 0.1, false, true },
+        { "ce-smooth-ignore", 0.1, false, true },
+        { "ce-weight", 0, true, true },
+        { "ce-weight-ignore", 0, true, true },
+        { "ce-weight-smooth", 0.1, true, true },
+        { "ce-weight-smooth-ignore", 0.1, true, true },
+    };
     struct golden g;
     struct fine__tape t;
 
@@ -155,13 +209,20 @@ START_TEST(golden_losses)
         return;
     fine__tape_init(&t, ctx);
     fine__tape_reset(&t, true, 1);
-    golden_cross_entropy(&g, &t, "ce", true);
-    golden_cross_entropy(&g, &t, "ce-sum", false);
-    golden_cross_entropy(&g, &t, "ce-huge-logits", true);
-    golden_cross_entropy(&g, &t, "ce-ignore", true);
-    golden_square_error(&g, &t, "mse", 6, true);
-    golden_square_error(&g, &t, "mse-sum", 6, false);
-    golden_square_error(&g, &t, "mse-matrix", 30, true);
+    for (int i = 0; i < FINE__COUNT(cross_entropies); i++)
+        golden_cross_entropy(&g, &t, &cross_entropies[i]);
+    golden_binary(&g, &t, "bce", NULL, NULL, 6);
+    golden_binary(&g, &t, "bce-sum", NULL, NULL, 0.2);
+    golden_binary(&g, &t, "bce-huge-logits", NULL, NULL, 6);
+    golden_binary(&g, &t, "bce-weight", "weight", NULL, 6);
+    golden_binary(&g, &t, "bce-pos-weight", NULL, "pos_weight", 6);
+    golden_error(&g, &t, "mse", fine__square_error, 6, 1, 6);
+    golden_error(&g, &t, "mse-sum", fine__square_error, 6, 1, 1);
+    golden_error(&g, &t, "mse-matrix", fine__square_error, 6, 5, 30);
+    golden_error(&g, &t, "l1", fine__absolute_error, 6, 1, 6);
+    golden_error(&g, &t, "huber", huber_of_one, 6, 1, 6);
+    golden_error(&g, &t, "ce-soft-targets", fine__soft_cross_entropy, 6, 5, 6);
+    golden_error(&g, &t, "distill-t2", distill_at_two, 6, 5, 6);
     fine__tape_free(&t);
     close_golden(&g);
 }
