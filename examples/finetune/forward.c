@@ -49,23 +49,28 @@ cli_forward(int argc, char **argv)
 {
     struct cli_common common;
     const char *arguments[3];
+    const char *architecture = NULL;
     int32_t gradients = 0, train_mode = 0;
     const struct cli_option options[] = {
         { "--gradients", CLI_FLAG, &gradients, NULL,
           "write grad.NAME for every parameter; needs labels" },
         { "--train-mode", CLI_FLAG, &train_mode, NULL,
-          "batch statistics in BatchNorm, where the model has any" },
+          "batch norms by the batch's statistics; writes after.NAME" },
+        { "--architecture", CLI_TEXT, &architecture, "NAME",
+          "of weights without a config.json: resnet50, …" },
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
     const struct cli_usage usage = {
         "forward",
         "MODEL IN.safetensors OUT.safetensors",
-        "Reads input_ids and attention_mask (B,T), optional token_type_ids and labels;\n"
+        "Reads input_ids and attention_mask (B,T), optional token_type_ids and labels; or of\n"
+        "image models pixel_values (B,C,H,W) and optional labels;\n"
         "writes logits, hidden_states.N, and loss where labels are given.",
         options,
         3,
         3,
     };
+    struct fine_model_options options_of_model;
     fine_context *context = NULL;
     fine_model *model = NULL;
     fine_tensors *in = NULL, *out = NULL;
@@ -75,7 +80,10 @@ cli_forward(int argc, char **argv)
         return exit_code;
     if ((exit_code = cli_context(&context, &common)) != CLI_DONE)
         return exit_code;
-    if ((rc = fine_model_open(&model, context, arguments[0], NULL)) < 0 ||
+    fine_model_options_init(&options_of_model, sizeof options_of_model);
+    options_of_model.architecture = architecture;
+    if ((rc = fine_model_open(&model, context, arguments[0], &options_of_model)) < 0 ||
+        (train_mode && (rc = fine_model_set_batch_statistics(model, 1)) < 0) ||
         (rc = fine_tensors_open(&in, context, arguments[1])) < 0 ||
         (rc = fine_model_forward(
              model, in, FINE_HIDDEN_STATES | (gradients ? FINE_PARAM_GRADIENTS : 0), &out)) < 0)

@@ -15,6 +15,8 @@ struct settings {
     double rate, clip;
     int64_t steps, n_parts;
     const json_t *all, *trainable; /* trainable: NULL for everything */
+    int by_batch;                  /* batch norms by the batch's statistics while training */
+    const char *architecture;      /* from the command line, or NULL */
 };
 
 static double
@@ -62,6 +64,11 @@ read_settings(struct settings *out, const json_t *all, const char *path)
         .all = all,
         .trainable = json_is_array(trainable) ? trainable : NULL,
     };
+    name = json_string_value(json_object_get(all, "batch_norm"));
+    if (name && strcmp(name, "train") != 0 && strcmp(name, "eval") != 0)
+        return cli_complain(CLI_INPUT, "%s: batch_norm '%s' is not known; train and eval are", path,
+                            name);
+    out->by_batch = name && strcmp(name, "train") == 0;
     if (strcmp(out->optimizer, "adamw") != 0 && strcmp(out->optimizer, "sgd") != 0)
         return cli_complain(CLI_INPUT, "%s: optimizer '%s' is not known; adamw and sgd are", path,
                             out->optimizer);
@@ -272,26 +279,34 @@ loss_after(struct run *r, double *out)
 }
 
 static int
-print_curve(struct run *r, double final_loss, int json)
+print_curve(struct run *r, const double final_loss[2], int by_batch, int json)
 {
     if (json)
-        return cli_print_json(json_pack("{s:O,s:O,s:o}", "losses", r->losses, "grad_norms",
-                                        r->norms, "final_loss", cli_json_number(final_loss)));
+        return cli_print_json(json_pack("{s:O,s:O,s:o,s:o*}", "losses", r->losses, "grad_norms",
+                                        r->norms, "final_loss", cli_json_number(final_loss[0]),
+                                        "final_eval_loss",
+                                        by_batch ? cli_json_number(final_loss[1]) : NULL));
     printf("step  loss        gradient norm\n");
     for (size_t i = 0; i < json_array_size(r->losses); i++)
         printf("%4zu  %-10.6f  %.6f\n", i, json_number_value(json_array_get(r->losses, i)),
                json_number_value(json_array_get(r->norms, i)));
-    printf("last  %-10.6f\n", final_loss);
+    printf("last  %-10.6f\n", final_loss[0]);
+    if (by_batch)
+        printf("last  %-10.6f  by the running statistics\n", final_loss[1]);
     return CLI_DONE;
 }
 
 static int
 overfit(struct run *r, const struct settings *s, const char *const arguments[3], int json)
 {
-    double final_loss = 0;
+    struct fine_model_options options;
+    double final_loss[2] = { 0, 0 }; /* in the mode of training; in evaluation mode */
     int exit_code, rc;
 
-    if ((rc = fine_model_open(&r->model, r->context, arguments[0], NULL)) < 0 ||
+    fine_model_options_init(&options, sizeof options);
+    options.architecture = s->architecture;
+    if ((rc = fine_model_open(&r->model, r->context, arguments[0], &options)) < 0 ||
+        (rc = fine_model_set_batch_statistics(r->model, s->by_batch)) < 0 ||
         (rc = fine_tensors_open(&r->batch, r->context, arguments[1])) < 0)
         return cli_fail(rc, CLI_READING);
     if (s->trainable && (exit_code = freeze_the_rest(r->model, s->trainable)) != CLI_DONE)
@@ -299,23 +314,30 @@ overfit(struct run *r, const struct settings *s, const char *const arguments[3],
     rc = prepare(r, s);
     for (int64_t step = 0; rc == FINE_OK && step < s->steps; step++)
         rc = one_step(r, s, step);
-    if (rc == FINE_OK)
-        rc = loss_after(r, &final_loss);
-    return rc < 0 ? cli_fail(rc, CLI_READING) : print_curve(r, final_loss, json);
+    if (rc == FINE_OK && s->by_batch && (rc = fine_model_set_batch_statistics(r->model, 0)) == FINE_OK)
+        rc = loss_after(r, &final_loss[1]);
+    if (rc == FINE_OK && (rc = fine_model_set_batch_statistics(r->model, s->by_batch)) == FINE_OK)
+        rc = loss_after(r, &final_loss[0]);
+    return rc < 0 ? cli_fail(rc, CLI_READING) : print_curve(r, final_loss, s->by_batch, json);
 }
 
 int
 cli_overfit(int argc, char **argv)
 {
     struct cli_common common;
-    const char *arguments[3];
-    const struct cli_option options[] = { { NULL, CLI_FLAG, NULL, NULL, NULL } };
+    const char *arguments[3], *architecture = NULL;
+    const struct cli_option options[] = {
+        { "--architecture", CLI_TEXT, &architecture, "NAME",
+          "of weights without a config.json: resnet50, …" },
+        { NULL, CLI_FLAG, NULL, NULL, NULL },
+    };
     const struct cli_usage usage = {
         "overfit",
         "MODEL IN.safetensors SETTINGS.json",
         "Trains on one batch without dropout and prints the loss before each step.\n"
         "Settings: optimizer (adamw, sgd), lr, betas, eps, momentum, weight_decay,\n"
-        "weight_decay_on, clip, schedule, warmup_steps, accumulation, trainable, steps.",
+        "weight_decay_on, clip, schedule, warmup_steps, accumulation, trainable, steps,\n"
+        "batch_norm (train, eval).",
         options,
         3,
         3,
@@ -336,6 +358,7 @@ cli_overfit(int argc, char **argv)
     if ((exit_code = read_settings(&settings, all, arguments[2])) != CLI_DONE ||
         (exit_code = cli_context(&r.context, &common)) != CLI_DONE)
         goto out;
+    settings.architecture = architecture;
     r.parts = calloc((size_t)settings.n_parts, sizeof *r.parts);
     r.losses = json_array();
     r.norms = json_array();

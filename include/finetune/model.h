@@ -22,6 +22,8 @@ struct fine_model_options {
     int32_t random_weights;     /* 1: a folder may have config.json alone; all weights are drawn */
     int32_t reserved;           /* 0 */
     double dropout;             /* in place of all of the configuration's; -1 (default): as configured */
+    const char *architecture;   /* of weights without a config.json: "resnet50", "cifar-resnet20", …;
+                                 * NULL (default): config.json says what the model is */
 };
 
 /** Fills in the defaults. @since 0.1 */
@@ -30,8 +32,10 @@ FINE_API void fine_model_options_init(struct fine_model_options *options, size_t
 /**
  * Opens a model folder: config.json, model.safetensors (or its index and shards),
  * the tokenizer's files where there are any, finetune.json where this library wrote it.
+ * Image models come under transformers', timm's and torchvision's names, with their
+ * config.json or, without one, with options->architecture.
  *
- * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_EFORMAT: a malformed file;
+ * @return FINE_OK; FINE_EINVAL: also an architecture beside a config.json; FINE_EIO; FINE_EFORMAT: a malformed file;
  *         FINE_ESHAPE: weights missing, left over or of the wrong shape, every one of
  *         them a finding; FINE_EUNSUPPORTED: a family or a setting this build does not
  *         know; FINE_ENOMEM: also when the memory limit is too low, before reading weights
@@ -57,9 +61,9 @@ FINE_API void fine_model_free(fine_model *model);
 struct fine_task_options {
     size_t struct_size;
     const char *type;                  /* "classify", "multilabel", "regress", "tag", "answer",
-                                        * "fill-mask", "language-model" */
-    const char *pool;                  /* "pooler" (default), "cls", "mean" */
-    const char *const *labels;         /* classify, multilabel, tag: in order; NULL: "LABEL_0" … */
+                                        * "fill-mask", "language-model", "classify-image" */
+    const char *pool;                  /* "pooler" (default), "cls", "mean"; images: leave it */
+    const char *const *labels;         /* all that classify, and multilabel and tag: in order; NULL: "LABEL_0" … */
     int64_t n_labels;                  /* theirs: at least 2 (multilabel: 1); else 0 */
     int64_t max_length;                /* ids a text; 0: the model's own limit; above it is an error */
     int64_t seed;                      /* for the new head */
@@ -81,9 +85,10 @@ FINE_API int fine_model_set_task(fine_model *model, const struct fine_task_optio
 
 /**
  * Says what shall not be trained: "none"; "all" (everything but the head);
- * "embeddings..3" (stages 0 to 3; also "2" or "1..4"); or patterns with * and ?
+ * "embeddings..3" (stages 0 to 3; also "2" or "1..4"; of image models also "stem"); or patterns with * and ?
  * separated by commas ("*.attention.*,embeddings.*"). Replaces what was frozen before.
- * A frozen stage runs in evaluation mode.
+ * A frozen stage runs in evaluation mode: without dropout, and its batch normalisation by
+ * the running statistics, which stay as they are.
  *
  * @return FINE_OK; FINE_EINVAL: cannot be read, freezes the head, matches nothing, or
  *         names a stage that is not there; FINE_ESTATE
@@ -106,11 +111,11 @@ struct fine_param_info {
     const char *name;           /* as in the checkpoint; borrowed */
     const int64_t *shape;       /* n_dims numbers; borrowed */
     int64_t n_dims, count;      /* count: elements */
-    int32_t stage;              /* 0 embeddings, 1 … n layers, n + 1 head */
+    int32_t stage;              /* 0 embeddings or stem, 1 … n layers, n + 1 head */
     int32_t frozen;
 };
 
-/** The family's name: "bert", "roberta", "distilbert", "gpt2". Borrowed. @since 0.1 */
+/** The family's name: "bert", "roberta", "distilbert", "gpt2", "resnet". Borrowed. @since 0.1 */
 FINE_API const char *fine_model_family(const fine_model *model);
 /** The task's type, or "" while none is set. Borrowed. @since 0.1 */
 FINE_API const char *fine_model_task(const fine_model *model);
@@ -122,15 +127,15 @@ FINE_API int64_t fine_model_n_params(const fine_model *model);
 FINE_API int fine_model_param(const fine_model *model, int64_t i, struct fine_param_info *out);
 /** Number of stages: embeddings, layers, head. @since 0.1 */
 FINE_API int64_t fine_model_n_stages(const fine_model *model);
-/** The stage's name: "embeddings", "1", …, "head". Borrowed; NULL out of range. @since 0.1 */
+/** The stage's name: "embeddings" (of images "stem"), "1", …, "head". Borrowed; NULL out of range. @since 0.1 */
 FINE_API const char *fine_model_stage_name(const fine_model *model, int64_t stage);
 /** Number of labels, 0 for a task without. @since 0.1 */
 FINE_API int64_t fine_model_n_labels(const fine_model *model);
 /** A label's name. Borrowed; NULL out of range. @since 0.1 */
 FINE_API const char *fine_model_label(const fine_model *model, int64_t i);
-/** The most ids a text may have. @since 0.1 */
+/** The most ids a text may have; 0: it reads images. @since 0.1 */
 FINE_API int64_t fine_model_max_length(const fine_model *model);
-/** The vocabulary's size. @since 0.1 */
+/** The vocabulary's size; 0: it reads images. @since 0.1 */
 FINE_API int64_t fine_model_vocab_size(const fine_model *model);
 /** XXH3-128 of the weights as opened, 32 hexadecimal digits. Borrowed. @since 0.1 */
 FINE_API const char *fine_model_fingerprint(const fine_model *model);
@@ -140,21 +145,36 @@ FINE_API int fine_model_dataset_options(const fine_model *model, struct fine_dat
 
 /* ---- by hand: batches from memory, gradients, one's own loop ---- */
 
+/**
+ * Whether, from now on, fine_model_forward() and fine_model_backward() normalise by the
+ * batch's own statistics wherever a batch normalisation is trained, and move its running
+ * ones, as PyTorch's train mode does. Dropout stays off. Off at first; a model without batch
+ * normalisation is the same either way. Trainers and sessions know by themselves.
+ *
+ * @return FINE_OK; FINE_EINVAL: model is NULL; FINE_ESTATE: a session or trainer uses it
+ * @since 0.1
+ */
+FINE_API int fine_model_set_batch_statistics(fine_model *model, int32_t on);
+
 enum {
     FINE_HIDDEN_STATES = 1,     /* hidden_states.N in the outputs */
     FINE_PARAM_GRADIENTS = 2    /* grad.NAME in the outputs */
 };
 
 /**
- * Runs raw tensors through the model in evaluation mode.
+ * Runs raw tensors through the model in evaluation mode (see
+ * fine_model_set_batch_statistics() for the other).
  *
- * @param inputs input_ids and attention_mask (B,T) I64, padded on the right only;
+ * @param inputs of image models pixel_values (B,C,H,W) F32, normalised, and optional labels
+ *               (B) I64; else input_ids and attention_mask (B,T) I64, padded on the right only;
  *               optional token_type_ids (B,T) I64; optional labels: (B) I64, regress (B)
  *               F32, multilabel (B, labels) F32, tag, fill-mask and language-model (B,T)
  *               I64 (-100: not counted; a language model's shift by one), answer
  *               start_positions and end_positions (B) I64 (beyond the row: not counted)
  * @param out    receives logits (answer: start_logits, end_logits), loss (when labels are given), hidden_states.N and
- *               grad.NAME as asked for; padded positions hold zero. Yours to free.
+ *               grad.NAME as asked for; padded positions hold zero. hidden_states.N of images
+ *               are (B,C,H,W); by batch statistics there is after.NAME for every running
+ *               statistic. Yours to free.
  * @return FINE_OK; FINE_EINVAL; FINE_EDATA: inputs of the wrong type, shape or range;
  *         FINE_ESTATE: gradients asked for without labels; FINE_ENUMERIC; FINE_ENOMEM
  * @since 0.1
@@ -164,7 +184,7 @@ FINE_API int fine_model_forward(fine_model *model, const fine_tensors *inputs, i
 
 /**
  * Adds weight times the gradient of the batch's mean loss to the model's gradients.
- * Evaluation mode (no dropout).
+ * No dropout; batch normalisation as fine_model_set_batch_statistics() says.
  *
  * @param loss_out receives the mean loss, unweighted; may be NULL
  * @return as fine_model_forward()
@@ -185,14 +205,14 @@ FINE_API int fine_model_zero_gradients(fine_model *model);
  */
 FINE_API int fine_model_clip_gradients(fine_model *model, double max_norm, double *norm_out);
 
-/** A parameter's values. Borrowed, (count) float; valid until the model changes.
+/** A parameter's values, or a batch normalisation's running mean or variance. Borrowed, (count) float; valid until the model changes.
  *  @return FINE_OK, FINE_EINVAL (also: no such name) @since 0.1 */
 FINE_API int fine_model_values(const fine_model *model, const char *name, const float **out,
                                int64_t *count_out);
 /** A parameter's gradient, as above; FINE_ESTATE: it has none. @since 0.1 */
 FINE_API int fine_model_gradient(const fine_model *model, const char *name, const float **out,
                                  int64_t *count_out);
-/** Overwrites a parameter's values. @return FINE_OK, FINE_EINVAL, FINE_ESTATE: a session reads it @since 0.1 */
+/** Overwrites a parameter's values, or running statistics. @return FINE_OK, FINE_EINVAL, FINE_ESTATE: a session reads it @since 0.1 */
 FINE_API int fine_model_set_values(fine_model *model, const char *name, const float *values,
                                    int64_t count);
 

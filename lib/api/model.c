@@ -13,7 +13,8 @@ static_assert(offsetof(struct fine_model_options, seed) == sizeof(size_t), "fiel
 static_assert(offsetof(struct fine_task_options, type) == sizeof(size_t), "fields never move");
 
 /* The structs as they were in 0.1. */
-static const size_t model_v1 = offsetof(struct fine_model_options, dropout) + sizeof(double);
+static const size_t model_v1 = offsetof(struct fine_model_options, architecture) +
+                               sizeof(char *);
 static const size_t task_v1 = offsetof(struct fine_task_options, overlong) + sizeof(char *);
 static const size_t param_v1 = offsetof(struct fine_param_info, frozen) + sizeof(int32_t);
 
@@ -273,6 +274,16 @@ fine_model_dataset_options(const fine_model *model, struct fine_dataset_options 
 /* ---- by hand ---- */
 
 int
+fine_model_set_batch_statistics(fine_model *model, int32_t on)
+{
+    if (model == NULL)
+        return fine__fail(FINE_EINVAL, "fine_model_set_batch_statistics: model is NULL");
+    FINE__TRY(must_be_free(model, "fine_model_set_batch_statistics"));
+    model->by_batch = on != 0;
+    return 0;
+}
+
+int
 fine_model_forward(fine_model *model, const fine_tensors *inputs, int32_t flags,
                    fine_tensors **out)
 {
@@ -280,8 +291,8 @@ fine_model_forward(fine_model *model, const fine_tensors *inputs, int32_t flags,
         (flags & ~(FINE_HIDDEN_STATES | FINE_PARAM_GRADIENTS)) != 0)
         return fine__fail(FINE_EINVAL, "fine_model_forward: model, inputs or out is NULL, or an "
                           "unknown flag is set");
-    if (flags & FINE_PARAM_GRADIENTS)
-        FINE__TRY(must_be_free(model, "fine_model_forward with gradients"));
+    if ((flags & FINE_PARAM_GRADIENTS) || model->by_batch)
+        FINE__TRY(must_be_free(model, "fine_model_forward with gradients or batch statistics"));
     return fine__model_forward(model, inputs, flags, out);
 }
 
@@ -325,6 +336,22 @@ fine_model_clip_gradients(fine_model *model, double max_norm, double *norm_out)
     return 0;
 }
 
+/* Running statistics of this name, or NULL. */
+static float *
+find_statistic(const fine_model *model, const char *name, int64_t *count_out)
+{
+    enum fine__buffer buffer;
+    int64_t i;
+
+    if (!fine__norms_find(&model->norms, name, &i, &buffer) || buffer == FINE__BATCHES)
+        return NULL;
+    const struct fine__norm *norm = &model->norms.list[i];
+
+    *count_out = norm->channels;
+    return model->norms.now.values + norm->at +
+           (buffer == FINE__RUNNING_MEAN ? 0 : norm->channels);
+}
+
 static struct fine__param *
 find(const fine_model *model, const char *name, const char *function)
 {
@@ -343,6 +370,15 @@ fine_model_values(const fine_model *model, const char *name, const float **out,
 {
     if (model == NULL || name == NULL || out == NULL)
         return fine__fail(FINE_EINVAL, "fine_model_values: model, name or out is NULL");
+    int64_t count = 0;
+    const float *statistic = find_statistic(model, name, &count);
+
+    if (statistic != NULL) {
+        *out = statistic;
+        if (count_out != NULL)
+            *count_out = count;
+        return 0;
+    }
     const struct fine__param *param = find(model, name, "fine_model_values");
 
     if (param == NULL)
@@ -379,13 +415,20 @@ fine_model_set_values(fine_model *model, const char *name, const float *values, 
     if (model == NULL || name == NULL || values == NULL)
         return fine__fail(FINE_EINVAL, "fine_model_set_values: model, name or values is NULL");
     FINE__TRY(must_be_free(model, "fine_model_set_values"));
-    struct fine__param *param = find(model, name, "fine_model_set_values");
+    int64_t there = 0;
+    float *to = find_statistic(model, name, &there);
 
-    if (param == NULL)
-        return FINE_EINVAL;
-    if (count != param->tensor.count)
+    if (to == NULL) {
+        struct fine__param *param = find(model, name, "fine_model_set_values");
+
+        if (param == NULL)
+            return FINE_EINVAL;
+        to = param->tensor.data;
+        there = param->tensor.count;
+    }
+    if (count != there)
         return fine__fail(FINE_EINVAL, "fine_model_set_values: '%s' has %lld elements, not %lld",
-                          name, (long long)param->tensor.count, (long long)count);
-    memcpy(param->tensor.data, values, (size_t)count * sizeof *values);
+                          name, (long long)there, (long long)count);
+    memcpy(to, values, (size_t)count * sizeof *values);
     return 0;
 }

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+struct fine__statistics;
+
 struct fine__batch {
     int64_t n_seqs, n_tokens;
     const int32_t *ids;             /* n_tokens */
@@ -15,6 +17,9 @@ struct fine__batch {
     /* Images in place of ids: n_seqs of them, channels last, normalised; n_tokens is 0. */
     const float *pixels;
     int64_t height, width;
+    /* Filled in by the runner: running statistics to read, and to move where a batch norm is
+     * trained; NULL: evaluation by the model's own. */
+    const struct fine__statistics *statistics;
     /* Targets, NULL where there are none; which of them a task reads: kinds.h. */
     const int32_t *labels;          /* n_seqs or n_tokens class indices, -1: none */
     const float *values;            /* n_seqs numbers, or n_seqs x n labels of [0, 1] */

@@ -50,6 +50,32 @@ fine__config_real(const struct fine__json *config, const char *key, double least
 }
 
 int
+fine__config_list(const struct fine__json *config, const char *key, int64_t least, int64_t most,
+                  int64_t most_items, int64_t *out, int64_t *n_out)
+{
+    const struct fine__json *list = fine__json_get(config, key);
+    const int64_t n = fine__json_count(list);
+
+    if (list == NULL)
+        return 0;
+    if (fine__json_type(list) != FINE__JSON_ARRAY || n < 1 || n > most_items)
+        return fine__also(FINE_EFORMAT, "config.json: '%s' must be a list of 1 to %lld numbers",
+                          key, (long long)most_items);
+    for (int64_t i = 0; i < n; i++) {
+        const struct fine__json *item = fine__json_at(list, i);
+        const int64_t value = fine__json_int(item, 0);
+
+        if (fine__json_type(item) != FINE__JSON_INTEGER || value < least || value > most)
+            return fine__also(FINE_EFORMAT, "config.json: item %lld of '%s' must be a whole number "
+                              "from %lld to %lld", (long long)i, key, (long long)least,
+                              (long long)most);
+        out[i] = value;
+    }
+    *n_out = n;
+    return 0;
+}
+
+int
 fine__config_dropout(const struct fine__json *config, const char *key, double fallback,
                      double instead, double *out)
 {

@@ -15,12 +15,12 @@ struct fine__states {
     int64_t count, capacity;
 };
 
-enum fine__reads { FINE__EACH_TOKEN, FINE__FIRST_TOKEN, FINE__LAST_TOKEN };
+enum fine__reads { FINE__EACH_TOKEN, FINE__FIRST_TOKEN, FINE__LAST_TOKEN, FINE__WHOLE_IMAGE };
 
 /* A head, as head.c builds it: a row for each of the family's classes of transformers. */
 struct fine__head {
     uint32_t tasks;                 /* FINE__TASK_BIT of each task that it serves */
-    const char *architecture;       /* transformers' class */
+    const char *architecture;       /* transformers' class; other schools: any text */
     enum fine__reads reads;
     bool pooler;                    /* the encoder's pooler comes first */
     const char *dense;              /* a layer of the head's own comes first: its name */
@@ -43,7 +43,15 @@ enum { FINE__WORDS = 0 };           /* the word embedding is declared first */
 struct fine__family {
     const char *name;               /* config.json: model_type */
     const char *prefix;             /* of encoder names in a checkpoint with a head: "bert." */
-    const char *bare_architecture;  /* transformers' class without a head */
+    const char *bare_architecture;  /* transformers' class without a head; NULL: another school,
+                                     * whose names and configuration are kept as they came */
+    /* Families of one name are schools of naming: the one whose marker a checkpoint has. */
+    const char *marker;             /* a tensor's name without the prefix; NULL: no schools */
+    /* Configurations without model_type name an architecture: whether it is one of this
+     * school's, and all of them for messages. NULL: none. */
+    bool (*is_architecture)(const char *name);
+    const char *architectures;
+    bool reads_images;
     const struct fine__head *heads; /* the last has no out */
     bool causal;                    /* a token knows only those before it */
     bool has_pooler;                /* model->pooler is declared by build */
@@ -55,22 +63,34 @@ struct fine__family {
     int (*configure)(fine_model *model, const struct fine__json *config, double dropout);
     /* Declares the encoder's parameters, a pooler in the head's stage included. */
     void (*build)(fine_model *model);
-    /* The last hidden state (N,C). */
+    /* The last hidden state (N,C); of images (N,H,W,C), or (N,C) where it is pooled already. */
     struct fine__tensor *(*encode)(const fine_model *model, struct fine__tape *t,
                                    const struct fine__batch *batch, bool train,
                                    struct fine__states *states);
 };
 
 extern const struct fine__family fine__family_bert, fine__family_roberta,
-    fine__family_distilbert, fine__family_gpt2;
+    fine__family_distilbert, fine__family_gpt2, fine__family_resnet, fine__family_resnet_plain,
+    fine__family_resnet_cifar;
 
 /* A family by its name, or NULL; names of all, for messages. */
 const struct fine__family *fine__family_find(const char *name);
 const char *fine__family_names(void);
+/* The school that has this architecture, or NULL; adds the names of all to a text. */
+const struct fine__family *fine__family_by_architecture(const char *name);
+void fine__family_architectures(struct fine__buf *out);
+/* The i-th family, NULL after the last. */
+const struct fine__family *fine__family_at(int64_t i);
 
 /* Declares a parameter of a stage; returns its index (-1: memory is out, seen later). */
 int64_t fine__declare(fine_model *model, int32_t stage, double init_std, int n_dims,
                       int64_t rows, int64_t columns, const char *name);
+/* A convolution's weight (out, in, height, width), drawn as He et al. do. */
+int64_t fine__declare_conv(fine_model *model, int32_t stage, int64_t out, int64_t in,
+                           int64_t height, int64_t width, const char *name);
+/* NAME.weight, NAME.bias and the running statistics of a batch norm; returns its number. */
+int64_t fine__declare_batch_norm(fine_model *model, int32_t stage, int64_t channels, double eps,
+                                 double momentum, const char *name);
 /* NAME.weight and NAME.bias of a layer norm, as wide as the encoder. */
 void fine__declare_norm(fine_model *model, int32_t stage, const char *name);
 
@@ -96,6 +116,15 @@ fine__weight_of(const fine_model *model, int64_t i)
     return &model->params.list[i].tensor;
 }
 
+/* The images of a batch (N,H,W,C). */
+struct fine__tensor *fine__images(const fine_model *model, struct fine__tape *t,
+                                  const struct fine__batch *batch);
+/* A batch norm by its number: f(norm(x) + residual); residual may be NULL. */
+struct fine__tensor *fine__batch_norm(const fine_model *model, struct fine__tape *t,
+                                      const struct fine__batch *batch, int64_t norm,
+                                      struct fine__tensor *x, struct fine__tensor *residual,
+                                      enum fine__activation f);
+
 static inline void
 fine__keep_state(struct fine__states *states, struct fine__tensor *x)
 {
@@ -115,6 +144,9 @@ int fine__config_sizes(const struct fine__json *config, const struct fine__confi
                        int64_t n);
 int fine__config_real(const struct fine__json *config, const char *key, double least, double most,
                       double fallback, double *out);
+/* A list of 1 to `most_items` numbers; absent: out keeps what it has. */
+int fine__config_list(const struct fine__json *config, const char *key, int64_t least,
+                      int64_t most, int64_t most_items, int64_t *out, int64_t *n_out);
 /* A probability; `instead` where that isn't negative. */
 int fine__config_dropout(const struct fine__json *config, const char *key, double fallback,
                          double instead, double *out);

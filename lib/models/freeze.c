@@ -35,13 +35,15 @@ fine__matches(const char *pattern, int64_t n, const char *name)
     return pattern == end;
 }
 
-/* "embeddings" or a number; -1: neither. */
+/* "embeddings" (of images: "stem"), "head" or a number; -1: none of them. */
 static int64_t
 stage_of(const fine_model *model, const char *text, int64_t n)
 {
     int64_t stage;
 
     if (n == 10 && memcmp(text, "embeddings", 10) == 0)
+        return 0;
+    if (n == 4 && model->n_channels > 0 && memcmp(text, "stem", 4) == 0)
         return 0;
     if (n == 4 && memcmp(text, "head", 4) == 0)
         return model->n_layers + 1;
@@ -86,8 +88,9 @@ freeze_pattern(const fine_model *model, bool *frozen, const char *item, int64_t 
     }
     if (n_found == 0)
         return fine__fail(FINE_EINVAL, "freeze: '%.*s' matches no parameter and is no stage; "
-                          "stages are embeddings and 1 to %lld, as in 'embeddings..%lld'", (int)n,
-                          item, (long long)model->n_layers, (long long)(model->n_layers + 1) / 2);
+                          "stages are %s and 1 to %lld, as in '%s..%lld'", (int)n, item,
+                          model->stage_names, (long long)model->n_layers, model->stage_names,
+                          (long long)(model->n_layers + 1) / 2);
     return 0;
 }
 

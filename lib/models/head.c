@@ -23,7 +23,9 @@ fine__head_find(const struct fine__family *family, enum fine__task task,
         return NULL;
     for (const struct fine__head *head = family->heads; head->out != NULL; head++)
         if (head->tasks & FINE__TASK_BIT(task))
-            return pool == FINE__POOL_POOLER || fine__kind(task)->per_token ? head : &plain;
+            return pool == FINE__POOL_POOLER || fine__kind(task)->per_token ||
+                           fine__kind(task)->reads_image
+                       ? head : &plain;
     return NULL;
 }
 
@@ -37,7 +39,7 @@ declare(fine_model *model, double init_std, int n_dims, int64_t rows, int64_t co
     char full[160];
 
     snprintf(full, sizeof full, format, name);
-    fine__params_add(&model->params, &like, n_dims, shape, "%s", full);
+    fine__params_add(&model->params, &like, n_dims, shape, "%s%s", model->wrapper, full);
 }
 
 /* True where the word embedding is the output's weight. */
@@ -93,6 +95,8 @@ read_from(const fine_model *model, struct fine__tape *t, struct fine__tensor *x,
 {
     if (model->head->reads == FINE__EACH_TOKEN)
         return x;
+    if (model->head->reads == FINE__WHOLE_IMAGE)
+        return x->n_dims == 4 ? fine__global_pool(t, x) : x;                    /* (B,C) */
     if (model->pool == FINE__POOL_MEAN)
         return fine__pool_mean(t, x, batch->n_seqs, batch->offsets);            /* (B,C) */
     if (model->head->reads == FINE__LAST_TOKEN)

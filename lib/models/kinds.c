@@ -115,6 +115,9 @@ static const struct fine__kind kinds[FINE__N_TASKS] = {
                                .per_token = true, .next_token = true,
                                .n_outputs = FINE__OUTPUTS_VOCABULARY,
                                .count = count_token_classes, .loss = cross_entropy },
+    [FINE__CLASSIFY_IMAGE] = { .name = "classify-image", .target = FINE__CLASSES,
+                               .reads_image = true, .least_labels = 2, .count = count_classes,
+                               .loss = cross_entropy },
 };
 
 const struct fine__kind *
@@ -126,7 +129,8 @@ fine__kind(enum fine__task task)
 const char *
 fine__kind_names(void)
 {
-    return "classify, multilabel, regress, tag, answer, fill-mask and language-model";
+    return "classify, multilabel, regress, tag, answer, fill-mask, language-model and "
+           "classify-image";
 }
 
 bool

@@ -23,6 +23,7 @@ struct fine__kind {
     const char *name;
     enum fine__target target;
     bool per_token;                 /* logits for each token, not each sequence */
+    bool reads_image;               /* else text */
     bool next_token;                /* a token's logits are for the token after it */
     int64_t least_labels;           /* 0: it has no labels */
     int64_t n_outputs;              /* of the head; FINE__OUTPUTS_… where that depends */

@@ -4,11 +4,78 @@
  * Headers are compared before memory is asked for or a weight is read, and all findings are
  * reported at once. What a checkpoint lacks and may lack is drawn from the seed.
  */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "models/open.h"
+
+/* What training tools put before every name of a model that they wrapped. */
+static const char *const wrappers[] = { "module.", "_orig_mod." };
+
+static bool
+starts(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+static void
+find_wrapper(struct fine__opening *o)
+{
+    for (int64_t w = 0; w < FINE__COUNT(wrappers); w++) {
+        int64_t n = 0;
+
+        while (n < fine__weights_count(o->weights) &&
+               starts(fine__weights_at(o->weights, n)->name, wrappers[w]))
+            n++;
+        if (n > 0 && n == fine__weights_count(o->weights))
+            o->model->wrapper = wrappers[w];
+    }
+}
+
+/* True where a tensor's name begins with this after the wrapper. */
+static bool
+starts_any(const struct fine__opening *o, const char *prefix)
+{
+    const size_t skip = strlen(o->model->wrapper);
+
+    for (int64_t i = 0; i < fine__weights_count(o->weights); i++)
+        if (starts(fine__weights_at(o->weights, i)->name + skip, prefix))
+            return true;
+    return false;
+}
+
+static bool
+has_marker(const struct fine__opening *o, const struct fine__family *family)
+{
+    const char *const prefixes[2] = { "", family->prefix };
+    char name[200];
+
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(name, sizeof name, "%s%s%s", o->model->wrapper, prefixes[i],
+                       family->marker);
+        if (fine__weights_find(o->weights, name) >= 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of the families of this name the one whose names the checkpoint has. */
+static void
+find_school(struct fine__opening *o)
+{
+    const struct fine__family *now = o->model->family, *other;
+
+    if (now->marker == NULL || has_marker(o, now))
+        return;
+    for (int64_t i = 0; (other = fine__family_at(i)) != NULL; i++)
+        if (strcmp(other->name, now->name) == 0 && has_marker(o, other)) {
+            o->model->family = other;
+            return;
+        }
+}
 
 int
 fine__open_weights(struct fine__opening *o)
@@ -24,13 +91,17 @@ fine__open_weights(struct fine__opening *o)
     FINE__TRY(fine__weights_open(&o->weights, model->ctx, o->source));
     if (fine__source_has(o->source, "head.safetensors"))
         FINE__TRY(fine__weights_open_file(&o->head, model->ctx, o->source, "head.safetensors"));
-    const size_t length = strlen(model->family->prefix);
-    bool prefixed = false;
+    find_wrapper(o);
+    find_school(o);
+    struct fine__buf prefix;
 
-    for (int64_t i = 0; i < fine__weights_count(o->weights); i++)
-        prefixed = prefixed || strncmp(fine__weights_at(o->weights, i)->name,
-                                       model->family->prefix, length) == 0;
-    model->prefix = fine__strdup(model->ctx, prefixed ? model->family->prefix : "");
+    fine__buf_init(&prefix, model->ctx);
+    fine__buf_text(&prefix, model->wrapper);
+    if (starts_any(o, model->family->prefix))
+        fine__buf_text(&prefix, model->family->prefix);
+    model->prefix = fine__buf_status(&prefix) == 0
+                        ? fine__strdup(model->ctx, fine__buf_cstr(&prefix)) : NULL;
+    fine__buf_free(&prefix);
     return model->prefix != NULL ? 0 : FINE_ENOMEM;
 }
 
@@ -101,6 +172,17 @@ may_be_absent(const fine_model *model, const struct fine__param *param)
 }
 
 static int
+check_type(const struct fine__opening *o, const struct fine__weight *weight)
+{
+    if (weight->type == FINE_F32 || weight->type == FINE_F16 || weight->type == FINE_BF16 ||
+        weight->type == FINE_F64)
+        return 0;
+    return fine__also(FINE_ESHAPE, "%s: weights: '%s' has element type %s; F32, F16, BF16 or F64 "
+                      "is needed", fine__source_name(o->source), weight->name,
+                      fine__type_name(weight->type));
+}
+
+static int
 match_param(struct fine__opening *o, int64_t i)
 {
     const struct fine__param *param = &o->model->params.list[i];
@@ -120,12 +202,7 @@ match_param(struct fine__opening *o, int64_t i)
                           shape_text(weight->n_dims, weight->shape, have, sizeof have),
                           shape_text(param->tensor.n_dims, param->tensor.shape, want,
                                      sizeof want));
-    if (weight->type != FINE_F32 && weight->type != FINE_F16 && weight->type != FINE_BF16 &&
-        weight->type != FINE_F64)
-        return fine__also(FINE_ESHAPE, "%s: weights: '%s' has element type %s; F32, F16, BF16 "
-                          "or F64 is needed", fine__source_name(o->source), param->name,
-                          fine__type_name(weight->type));
-    return 0;
+    return check_type(o, weight);
 }
 
 static bool
@@ -154,6 +231,9 @@ find_left_over(struct fine__opening *o)
     for (int64_t i = 0; i < n_params; i++)
         if (o->from[i] >= 0 && (o->head == NULL || !o->model->params.list[i].is_head))
             taken[o->from[i]] = true;
+    for (int64_t i = 0; i < FINE__N_BUFFERS * o->model->norms.count; i++)
+        if (o->buffers[i] >= 0)
+            taken[o->buffers[i]] = true;
     for (int64_t i = 0; i < n; i++) {
         const char *name = fine__weights_at(o->weights, i)->name;
 
@@ -174,6 +254,99 @@ find_left_over(struct fine__opening *o)
     return rc;
 }
 
+/* ---- running statistics ---- */
+
+/* Old checkpoints don't count batches. */
+static int
+match_buffer(struct fine__opening *o, struct fine__norm *norm, enum fine__buffer buffer,
+             int64_t *from)
+{
+    const char *name = norm->names[buffer];
+    const bool counts = buffer == FINE__BATCHES;
+
+    *from = fine__weights_find(o->weights, name);
+    if (*from < 0 && counts) {
+        norm->uncounted = true;
+        return 0;
+    }
+    if (*from < 0)
+        return fine__also(FINE_ESHAPE, "%s: weights: '%s' is missing",
+                          fine__source_name(o->source), name);
+    const struct fine__weight *weight = fine__weights_at(o->weights, *from);
+    char have[256];
+
+    if (counts ? weight->count != 1 || weight->type != FINE_I64
+               : weight->n_dims != 1 || weight->count != norm->channels)
+        return fine__also(FINE_ESHAPE, "%s: weights: '%s' has type %s and shape %s; %s",
+                          fine__source_name(o->source), name, fine__type_name(weight->type),
+                          shape_text(weight->n_dims, weight->shape, have, sizeof have),
+                          counts ? "one number of type I64 is needed"
+                                 : "one number a channel is needed");
+    return counts ? 0 : check_type(o, weight);
+}
+
+static int
+match_buffers(struct fine__opening *o)
+{
+    struct fine__norms *norms = &o->model->norms;
+    int rc = 0;
+
+    o->buffers = fine__alloc_array(o->model->ctx, (size_t)(norms->count * FINE__N_BUFFERS),
+                                   sizeof *o->buffers);
+    if (o->buffers == NULL)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < norms->count; i++)
+        for (int k = 0; k < FINE__N_BUFFERS; k++) {
+            int64_t *from = &o->buffers[i * FINE__N_BUFFERS + k];
+
+            *from = -1;
+            if (o->weights != NULL &&
+                match_buffer(o, &norms->list[i], (enum fine__buffer)k, from) < 0)
+                rc = FINE_ESHAPE;
+        }
+    return rc;
+}
+
+static int
+check_statistics(const struct fine__opening *o, const struct fine__norm *norm)
+{
+    const fine__real *values = o->model->norms.now.values + norm->at;
+
+    for (int64_t i = 0; i < 2 * norm->channels; i++) {
+        const bool varies = i >= norm->channels;
+
+        if (!isfinite(values[i]) || (varies && values[i] < 0))
+            return fine__fail(FINE_EFORMAT, "%s: weights: '%s' holds a number that %s; the file "
+                              "is damaged", fine__source_name(o->source),
+                              norm->names[varies ? FINE__RUNNING_VARIANCE : FINE__RUNNING_MEAN],
+                              isfinite(values[i]) ? "is negative" : "is not finite");
+    }
+    return 0;
+}
+
+static int
+read_buffers(struct fine__opening *o)
+{
+    struct fine__norms *norms = &o->model->norms;
+
+    for (int64_t i = 0; o->weights != NULL && i < norms->count; i++) {
+        const struct fine__norm *norm = &norms->list[i];
+        const int64_t *from = &o->buffers[i * FINE__N_BUFFERS];
+        fine__real *mean = norms->now.values + norm->at;
+
+        FINE__TRY(fine__weights_read_floats(o->weights, from[FINE__RUNNING_MEAN], mean));
+        FINE__TRY(fine__weights_read_floats(o->weights, from[FINE__RUNNING_VARIANCE],
+                                            mean + norm->channels));
+        if (from[FINE__BATCHES] >= 0)
+            FINE__TRY(fine__weights_read_raw(o->weights, from[FINE__BATCHES],
+                                             &norms->now.batches[i]));
+        FINE__TRY(check_statistics(o, norm));
+    }
+    return 0;
+}
+
+/* ---- all together ---- */
+
 int
 fine__match_weights(struct fine__opening *o)
 {
@@ -189,6 +362,11 @@ fine__match_weights(struct fine__opening *o)
         if (o->weights != NULL && match_param(o, i) < 0)
             rc = FINE_ESHAPE;
     }
+    const int buffers = match_buffers(o);
+
+    if (buffers == FINE_ENOMEM)
+        return buffers;
+    rc = rc < 0 ? rc : buffers;
     if (o->weights != NULL) {
         const int left = find_left_over(o);
 
@@ -222,6 +400,7 @@ fine__read_weights(struct fine__opening *o)
         if (param->stage == model->n_layers + 1 && !param->is_head)
             model->has_pooler = o->from[i] >= 0 || o->weights == NULL;
     }
+    FINE__TRY(read_buffers(o));
     fine__parallel_for(model->ctx, params->count, draw_tile, o);
     if (o->weights != NULL)
         FINE__TRY(fine__weights_fingerprint(o->weights, model->fingerprint));

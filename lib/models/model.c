@@ -49,6 +49,7 @@ fine__model_unref(fine_model *model)
     fine__runner_free(model->by_hand);
     fine__tokenizer_unref(model->tokenizer);
     fine__params_free(&model->params);
+    fine__norms_free(ctx, &model->norms);
     fine__free(ctx, model->config);
     fine__free(ctx, model->stage_trains);
     fine__free(ctx, model->stage_names);

@@ -9,6 +9,7 @@
 
 #include "base/source.h"
 #include "models/batch.h"
+#include "models/norms.h"
 #include "nn/param.h"
 #include "ops/ops.h"
 #include <finetune/model.h>
@@ -20,7 +21,7 @@ struct fine__tape;
 enum { FINE__STAGE_NAME = 16 };         /* bytes a stage's name has, its end included */
 enum fine__task {
     FINE__TASK_NONE, FINE__CLASSIFY, FINE__REGRESS, FINE__MULTILABEL, FINE__TAG, FINE__ANSWER,
-    FINE__FILL_MASK, FINE__LANGUAGE_MODEL, FINE__N_TASKS
+    FINE__FILL_MASK, FINE__LANGUAGE_MODEL, FINE__CLASSIFY_IMAGE, FINE__N_TASKS
 };
 enum fine__pool_kind { FINE__POOL_POOLER, FINE__POOL_CLS, FINE__POOL_MEAN };
 
@@ -39,6 +40,8 @@ struct fine_model {
     const struct fine__family *family;
     void *config;                       /* the family's */
     struct fine__params params;
+    struct fine__norms norms;           /* batch norms, in the order of their stages */
+    bool by_batch;                      /* by hand: batch norms go by the batch, as in training */
     int64_t head_from;                  /* index of the first parameter of the head */
     char *stage_names;                  /* n_layers + 2 of FINE__STAGE_NAME bytes */
     bool *stage_trains;                 /* n_layers + 2: something of the stage is trained */
@@ -53,6 +56,8 @@ struct fine_model {
     bool has_pooler;                    /* read from the checkpoint, or drawn for the task */
     int64_t n_layers, vocab_size, max_positions, max_length, embed_max_length;
     int64_t type_vocab_size;
+    int64_t n_channels;                 /* of images; 0: it reads text */
+    int64_t n_states;                   /* hidden states there can be; 0: one more than layers */
     enum fine__task task;
     enum fine__pool_kind pool;
     bool overlong_is_error;
@@ -60,6 +65,7 @@ struct fine_model {
     int64_t n_labels;
     char *freeze_spec;
     char *prefix;                       /* of encoder names in the checkpoint: "bert." or "" */
+    const char *wrapper;                /* of all names, and part of prefix: "module." or "" */
     char fingerprint[33];
     struct fine__buf config_text;       /* config.json as opened */
     struct fine__buf card;              /* README.md to save; empty: a short one is written */
@@ -107,7 +113,8 @@ void fine__runner_free(struct fine__runner *runner);
 
 struct fine__run {
     const struct fine__batch *batch;
-    bool train;                         /* dropout in unfrozen stages */
+    bool train;                         /* dropout in unfrozen stages; by_batch too */
+    bool by_batch;                      /* batch norms that are trained go by the batch */
     bool backward;                      /* adds loss_weight * d(sum of row losses) to the gradients */
     bool loss_only;                     /* logits aren't kept: nobody looks at them */
     bool hidden_states;                 /* keep them */
@@ -122,13 +129,18 @@ struct fine__run {
     int64_t n_logits;
     const fine__real *embedding;        /* n_seqs x width */
     int64_t width;
-    const fine__real **states;          /* n_states of n_tokens x width */
+    const fine__real **states;          /* n_states of n_tokens x width, or of images */
+    const int64_t (*state_shapes)[FINE__MAX_DIMS];
     int64_t n_states;
 };
 
 /* FINE_EDATA: an id, type or label out of range, or a sequence too long; FINE_ENUMERIC: the
  * loss is not finite; FINE_ENOMEM. On error gradients may hold part of the batch: zero them. */
 int fine__runner_run(struct fine__runner *runner, struct fine__run *run);
+/* Runs by the batch move a copy of the running statistics, from run to run. This puts it into
+ * the model, once a step has succeeded, or forgets it. A run that fails forgets it, too. */
+void fine__runner_commit(struct fine__runner *runner);
+void fine__runner_discard(struct fine__runner *runner);
 /* Bytes of the step arena at its high-water mark. */
 size_t fine__runner_peak_bytes(const struct fine__runner *runner);
 

@@ -127,7 +127,9 @@ read_notes(struct fine__opening *o)
         return fine__fail(FINE_EFORMAT, "finetune.json: a %s model has no task '%s'",
                           model->family->name, type);
     model->max_length = fine__json_int(fine__json_get(task, "max_length"), model->max_positions);
-    if (model->max_length < 3 || model->max_length > model->max_positions)
+    if (model->n_channels > 0)
+        model->max_length = 0;
+    else if (model->max_length < 3 || model->max_length > model->max_positions)
         return fine__fail(FINE_EFORMAT, "finetune.json: 'max_length' is not within the model's "
                           "limit of %lld", (long long)model->max_positions);
     const char *overlong = fine__json_string(fine__json_get(task, "overlong"), NULL);
@@ -148,8 +150,11 @@ has_head(const struct fine__opening *o, const struct fine__head *head)
 
     if (head->tied && head->bias == NULL)
         return true;
-    snprintf(name, sizeof name, "%s.weight", head->out);
-    return fine__checkpoint_find(o->weights, head->tied ? head->bias : name) >= 0;
+    if (head->tied)
+        snprintf(name, sizeof name, "%s%s", o->model->wrapper, head->bias);
+    else
+        snprintf(name, sizeof name, "%s%s.weight", o->model->wrapper, head->out);
+    return fine__checkpoint_find(o->weights, name) >= 0;
 }
 
 /* The head of the class that config.json names; else that of any text's class. */
@@ -195,7 +200,7 @@ task_from_config(struct fine__opening *o)
     if (head == NULL)
         return 0;
     if (!head->tied) {
-        snprintf(name, sizeof name, "%s.weight", head->out);
+        snprintf(name, sizeof name, "%s%s.weight", model->wrapper, head->out);
         const struct fine__weight *weight =
             fine__weights_at(o->weights, fine__checkpoint_find(o->weights, name));
 
@@ -216,6 +221,9 @@ task_from_config(struct fine__opening *o)
         return fine__fail(FINE_ESHAPE, "'%s' has one row, and the task needs two labels", name);
     if (fine__json_count(fine__json_get(o->config, "id2label")) == n)
         return read_labels(model, fine__json_get(o->config, "id2label"), "config.json: id2label");
+    if (fine__json_count(fine__json_get(o->config, "label_names")) == n)
+        return read_labels(model, fine__json_get(o->config, "label_names"),
+                           "config.json: label_names");
     struct fine_task_options options = { .n_labels = n };
 
     return fine__model_name_labels(model, &options);

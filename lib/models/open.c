@@ -16,13 +16,34 @@ enum { MAX_CONFIG = 1 << 20 };
 /* ---- config.json ---- */
 
 static int
+unknown_architecture(const struct fine__opening *o, const char *name)
+{
+    struct fine__buf known;
+
+    fine__buf_init(&known, o->model->ctx);
+    fine__family_architectures(&known);
+    const int rc = fine__fail(FINE_EUNSUPPORTED, "%s: architecture '%s' is not known to this "
+                              "version; it knows %s", fine__source_name(o->source), name,
+                              fine__buf_cstr(&known));
+
+    fine__buf_free(&known);
+    return rc;
+}
+
+static int
 find_family(struct fine__opening *o)
 {
     const char *type = fine__json_string(fine__json_get(o->config, "model_type"), NULL);
+    const char *architecture = fine__json_string(fine__json_get(o->config, "architecture"), NULL);
 
+    if (type == NULL && architecture != NULL) {
+        o->model->family = fine__family_by_architecture(architecture);
+        return o->model->family != NULL ? 0 : unknown_architecture(o, architecture);
+    }
     if (type == NULL)
-        return fine__fail(FINE_EFORMAT, "%s/config.json: 'model_type' is missing; is this a model "
-                          "folder as Hugging Face's tools write it?", fine__source_name(o->source));
+        return fine__fail(FINE_EFORMAT, "%s/config.json: 'model_type' is missing, and so is "
+                          "'architecture'; is this a model folder as Hugging Face's tools or timm "
+                          "write it?", fine__source_name(o->source));
     o->model->family = fine__family_find(type);
     if (o->model->family == NULL)
         return fine__fail(FINE_EUNSUPPORTED, "%s/config.json: model_type '%s' is not known to this "
@@ -31,16 +52,38 @@ find_family(struct fine__opening *o)
     return 0;
 }
 
+/* config.json as it is there, or one that says no more than the architecture asked for. */
+static int
+find_config(struct fine__opening *o)
+{
+    struct fine__buf *text = &o->model->config_text;
+    const char *architecture = o->options->architecture;
+
+    if (fine__source_has(o->source, "config.json")) {
+        if (architecture != NULL)
+            return fine__fail(FINE_EINVAL, "%s: config.json says what this model is; leave the "
+                              "architecture '%s' out", fine__source_name(o->source),
+                              architecture);
+        return fine__source_read(o->source, "config.json", MAX_CONFIG, text);
+    }
+    if (architecture == NULL)
+        return fine__fail(FINE_EIO, "%s: there is no config.json; give a model folder, or say "
+                          "which architecture the weights have", fine__source_name(o->source));
+    if (fine__family_by_architecture(architecture) == NULL)
+        return unknown_architecture(o, architecture);
+    fine__buf_text(text, "{\"architecture\": ");
+    fine__buf_json_string(text, architecture, strlen(architecture));
+    fine__buf_text(text, "}");
+    return fine__buf_status(text);
+}
+
 static int
 read_config(struct fine__opening *o)
 {
     fine_model *model = o->model;
     struct fine__json *config = NULL;
 
-    if (!fine__source_has(o->source, "config.json"))
-        return fine__fail(FINE_EIO, "%s: there is no config.json; give a model folder",
-                          fine__source_name(o->source));
-    FINE__TRY(fine__source_read(o->source, "config.json", MAX_CONFIG, &model->config_text));
+    FINE__TRY(find_config(o));
     FINE__TRY(fine__json_parse(&config, model->ctx, model->config_text.data,
                                model->config_text.length, "config.json"));
     o->config = config;
@@ -59,7 +102,8 @@ read_config(struct fine__opening *o)
         char *name = model->stage_names + i * FINE__STAGE_NAME;
 
         if (i == 0 || i > model->n_layers)
-            snprintf(name, FINE__STAGE_NAME, "%s", i == 0 ? "embeddings" : "head");
+            snprintf(name, FINE__STAGE_NAME, "%s",
+                     i > 0 ? "head" : model->n_channels > 0 ? "stem" : "embeddings");
         else
             snprintf(name, FINE__STAGE_NAME, "%d", (int)i);
     }
@@ -97,7 +141,7 @@ open_tokenizer(struct fine__opening *o)
 {
     fine_model *model = o->model;
 
-    if (!fine__tokenizer_is_in(o->source))
+    if (model->n_channels > 0 || !fine__tokenizer_is_in(o->source))
         return 0;                   /* batches of ids can be run without one */
     FINE__TRY(fine__tokenizer_open(&model->tokenizer, model->ctx, o->source));
     const int64_t n = fine__tokenizer_vocab_size(model->tokenizer);
@@ -129,6 +173,7 @@ open_model(struct fine__opening *o)
         return FINE_ENOMEM;
     FINE__TRY(fine__match_weights(o));
     FINE__TRY(fine__params_allocate(&model->params));
+    FINE__TRY(fine__norms_allocate(model->ctx, &model->norms));
     FINE__TRY(fine__read_weights(o));
     return fine__model_freeze(model, "none");
 }
@@ -147,6 +192,7 @@ fine__model_open(fine_model **out, fine_context *ctx, const struct fine__source 
     atomic_init(&model->sessions, 0);
     atomic_init(&model->training, false);
     model->ctx = fine__context_ref(ctx);
+    model->wrapper = "";
     fine__params_init(&model->params, ctx);
     fine__buf_init(&model->config_text, ctx);
     fine__buf_init(&model->card, ctx);
@@ -158,6 +204,7 @@ fine__model_open(fine_model **out, fine_context *ctx, const struct fine__source 
     fine__weights_free(o.weights);
     fine__weights_free(o.head);
     fine__free(ctx, o.from);
+    fine__free(ctx, o.buffers);
     if (rc < 0) {
         fine__model_unref(model);
         return rc;

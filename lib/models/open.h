@@ -19,6 +19,7 @@ struct fine__opening {
     struct fine__json *config, *notes;      /* config.json, finetune.json */
     struct fine__weights *weights, *head;   /* head: head.safetensors */
     int64_t *from;                          /* per parameter: index in weights or head; -1: drawn */
+    int64_t *buffers;                       /* the same, FINE__N_BUFFERS a batch norm */
 };
 
 /* notes.c: model->task, pool, labels and preparation. */

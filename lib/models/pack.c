@@ -1,6 +1,6 @@
 /*
- * pack.c — the border between the padded (B,T) world and ours: rows are packed, and every
- * index and target is checked on the way in.
+ * pack.c — the border between the padded (B,T) world and ours: rows are packed, images are
+ * turned to channels last, and every index, number and target is checked on the way in.
  */
 #include "models/pack.h"
 
@@ -22,6 +22,7 @@ fine__packed_free(struct fine__packed *p)
     fine__free(p->ctx, p->labels);
     fine__free(p->ctx, p->offsets);
     fine__free(p->ctx, p->values);
+    fine__free(p->ctx, p->pixels);
     fine__free(p->ctx, p->starts);
     fine__free(p->ctx, p->ends);
 }
@@ -253,11 +254,70 @@ read_targets(const fine_model *model, const fine_tensors *inputs, struct fine__p
                                          : read_values(model, inputs, p);
 }
 
+/* ---- images ---- */
+
+/* (C,H,W) → (H,W,C), for the index of a number that isn't finite, or -1. */
+static int64_t
+turn_image(const float *from, int64_t channels, int64_t area, float *to)
+{
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = 0; i < area; i++) {
+            const float value = from[c * area + i];
+
+            if (!isfinite(value))
+                return c * area + i;
+            to[i * channels + c] = value;
+        }
+    return -1;
+}
+
+static int
+pack_images(const fine_model *model, const fine_tensors *inputs, struct fine__packed *p)
+{
+    const struct fine__set_entry *entry = fine__tensors_find(inputs, "pixel_values");
+
+    if (entry == NULL)
+        return fine__fail(FINE_EDATA, "inputs: 'pixel_values' is missing; a %s model reads images",
+                          model->family->name);
+    const struct fine__weight *w = &entry->weight;
+
+    if (w->type != FINE_F32 || w->n_dims != 4 || w->shape[1] != model->n_channels || w->count == 0)
+        return fine__fail(FINE_EDATA, "inputs: 'pixel_values' must be of type F32 and of the shape "
+                          "(images, %lld channels, height, width), none of them 0",
+                          (long long)model->n_channels);
+    const int64_t area = w->shape[2] * w->shape[3], each = area * model->n_channels;
+
+    p->n_seqs = w->shape[0];
+    p->pixels = fine__alloc_array(p->ctx, (size_t)w->count, sizeof *p->pixels);
+    if (p->pixels == NULL)
+        return FINE_ENOMEM;
+    for (int64_t i = 0; i < p->n_seqs; i++) {
+        const int64_t bad = turn_image((const float *)entry->data + i * each, model->n_channels,
+                                       area, p->pixels + i * each);
+
+        if (bad >= 0)
+            return fine__fail(FINE_EDATA, "inputs: image %lld of 'pixel_values' holds a number "
+                              "that is not finite, in channel %lld", (long long)i,
+                              (long long)(bad / area));
+    }
+    FINE__TRY(read_targets(model, inputs, p));
+    p->batch = (struct fine__batch){ .n_seqs = p->n_seqs, .pixels = p->pixels,
+                                     .height = w->shape[2], .width = w->shape[3],
+                                     .labels = p->labels };
+    return 0;
+}
+
 /* ---- all together ---- */
 
 int
 fine__pack_inputs(const fine_model *model, const fine_tensors *inputs, struct fine__packed *p)
 {
+    if (model->n_channels > 0)
+        return pack_images(model, inputs, p);
+    if (fine__tensors_find(inputs, "input_ids") == NULL &&
+        fine__tensors_find(inputs, "pixel_values") != NULL)
+        return fine__fail(FINE_EDATA, "inputs: a %s model reads 'input_ids', not 'pixel_values'",
+                          model->family->name);
     int rc = 0;
     const int64_t *ids = matrix(inputs, "input_ids", p, false, &rc);
     const int64_t *mask = rc == 0 ? matrix(inputs, "attention_mask", p, false, &rc) : NULL;

@@ -22,7 +22,10 @@ run(fine_model *model, struct fine__run *run, int64_t *n_labelled)
         return fine__fail(FINE_ESTATE, "gradients are asked for, but nothing has a label");
     if (run->backward)
         run->loss_weight /= (double)*n_labelled;
-    return fine__runner_run(model->by_hand, run);
+    run->by_batch = model->by_batch;
+    FINE__TRY(fine__runner_run(model->by_hand, run));
+    fine__runner_commit(model->by_hand);
+    return 0;
 }
 
 /* ---- out ---- */
@@ -66,16 +69,57 @@ put_logits(const fine_model *model, const struct fine__packed *p, const struct f
     return fine__tensors_put(out, "logits", FINE_F32, 2, shape, r->logits, NULL);
 }
 
-/* hidden_states.N (B,T,C) with zeros at padded positions. */
+/* (B,H,W,C) as (B,C,H,W). */
 static int
-put_states(const struct fine__packed *p, const struct fine__run *run, int64_t width, fine_tensors *out)
+put_image_state(const char *name, const fine__real *from, const int64_t shape[4],
+                fine_tensors *out)
+{
+    const int64_t area = shape[1] * shape[2], channels = shape[3];
+    const int64_t turned[4] = { shape[0], channels, shape[1], shape[2] };
+    void *room;
+
+    FINE__TRY(fine__tensors_put(out, name, FINE_F32, 4, turned, NULL, &room));
+    float *to = room;
+
+    for (int64_t image = 0; image < shape[0]; image++, from += area * channels)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t i = 0; i < area; i++)
+                *to++ = (float)from[i * channels + c];
+    return 0;
+}
+
+/* hidden_states.N (B,T,C) with zeros at padded positions, or of images (B,C,H,W). */
+static int
+put_states(const fine_model *model, const struct fine__packed *p, const struct fine__run *run,
+           fine_tensors *out)
 {
     char name[48];
 
     for (int64_t s = 0; s < run->n_states; s++) {
         snprintf(name, sizeof name, "hidden_states.%lld", (long long)s);
-        FINE__TRY(put_per_token(p, name, run->states[s], width, width, out));
+        FINE__TRY(model->n_channels > 0
+                      ? put_image_state(name, run->states[s], run->state_shapes[s], out)
+                      : put_per_token(p, name, run->states[s], model->width, model->width, out));
     }
+    return 0;
+}
+
+/* after.NAME: the running statistics that the pass has left. */
+static int
+put_statistics(const fine_model *model, fine_tensors *out)
+{
+    const struct fine__norms *norms = &model->norms;
+    char name[620];
+
+    for (int64_t i = 0; i < norms->count; i++)
+        for (int k = 0; k < FINE__N_BUFFERS; k++) {
+            const struct fine__weight_out entry =
+                fine__norm_entry(&norms->list[i], norms, (enum fine__buffer)k);
+
+            snprintf(name, sizeof name, "after.%s", entry.name);
+            FINE__TRY(fine__tensors_put(out, name, entry.type, entry.n_dims, entry.shape,
+                                        entry.data, NULL));
+        }
     return 0;
 }
 
@@ -109,7 +153,9 @@ put_results(fine_model *model, const struct fine__packed *p, const struct fine__
         FINE__TRY(fine__tensors_put(out, "loss", FINE_F32, 0, NULL, &loss, NULL));
     }
     if (flags & FINE_HIDDEN_STATES)
-        FINE__TRY(put_states(p, r, model->width, out));
+        FINE__TRY(put_states(model, p, r, out));
+    if (model->by_batch)
+        FINE__TRY(put_statistics(model, out));
     return flags & FINE_PARAM_GRADIENTS ? put_gradients(model, out) : 0;
 }
 

@@ -21,6 +21,10 @@ struct fine__runner {
     int64_t states_capacity;
     const fine__real **state_list;
     int64_t n_state_list;
+    int64_t (*shapes)[FINE__MAX_DIMS];  /* of the hidden states */
+    int64_t shapes_capacity;
+    struct fine__statistics next;   /* running statistics as they will be after the step */
+    bool moved;                     /* next is ahead of the model's */
 };
 
 int
@@ -49,7 +53,39 @@ fine__runner_free(struct fine__runner *runner)
     fine__free(model->ctx, runner->results);
     fine__free(model->ctx, runner->states);
     fine__free(model->ctx, runner->state_list);
+    fine__free(model->ctx, runner->shapes);
+    fine__statistics_free(model->ctx, &runner->next);
     fine__free(model->ctx, runner);
+}
+
+void
+fine__runner_commit(struct fine__runner *runner)
+{
+    struct fine__norms *norms = &runner->model->norms;
+
+    if (runner->moved)
+        fine__statistics_copy(norms, &norms->now, &runner->next);
+    runner->moved = false;
+}
+
+void
+fine__runner_discard(struct fine__runner *runner)
+{
+    runner->moved = false;
+}
+
+/* The copy that this run moves. */
+static int
+stage_statistics(struct fine__runner *runner)
+{
+    fine_model *model = runner->model;
+
+    if (runner->next.batches == NULL)
+        FINE__TRY(fine__statistics_new(model->ctx, &model->norms, &runner->next));
+    if (!runner->moved)
+        fine__statistics_copy(&model->norms, &runner->next, &model->norms.now);
+    runner->moved = true;
+    return 0;
 }
 
 size_t
@@ -79,6 +115,21 @@ check_sequences(const fine_model *model, const struct fine__batch *batch)
 }
 
 static int
+check_images(const fine_model *model, const struct fine__batch *batch)
+{
+    const int64_t most = INT64_MAX / 1024 / model->n_channels;
+
+    if (batch->pixels == NULL)
+        return fine__fail(FINE_EDATA, "batch: a %s model reads images, and there are none",
+                          model->family->name);
+    if (batch->n_seqs < 1 || batch->height < 1 || batch->width < 1)
+        return fine__fail(FINE_EDATA, "batch: it is empty");
+    if (batch->height > most / batch->width || batch->n_seqs > most / batch->width / batch->height)
+        return fine__fail(FINE_ENOMEM, "batch: its images are larger than any memory");
+    return 0;
+}
+
+static int
 check_targets(const struct fine__batch *batch, const struct fine__kind *kind, int64_t n_outputs)
 {
     const int64_t n = kind->per_token ? batch->n_tokens : batch->n_seqs;
@@ -86,7 +137,8 @@ check_targets(const struct fine__batch *batch, const struct fine__kind *kind, in
     for (int64_t i = 0; batch->labels != NULL && i < n; i++)
         if (batch->labels[i] < -1 || batch->labels[i] >= n_outputs)
             return fine__fail(FINE_EDATA, "batch: %s %lld has label %d; the head has %lld",
-                              kind->per_token ? "token" : "sequence", (long long)i,
+                              kind->per_token     ? "token"
+                              : kind->reads_image ? "image" : "sequence", (long long)i,
                               (int)batch->labels[i], (long long)n_outputs);
     for (int64_t i = 0; batch->starts != NULL && i < batch->n_seqs; i++) {
         const int64_t length = batch->offsets[i + 1] - batch->offsets[i];
@@ -103,6 +155,10 @@ check_targets(const struct fine__batch *batch, const struct fine__kind *kind, in
 static int
 check_batch(const fine_model *model, const struct fine__batch *batch, int64_t n_outputs)
 {
+    if (model->n_channels > 0) {
+        FINE__TRY(check_images(model, batch));
+        return check_targets(batch, fine__kind(model->task), n_outputs);
+    }
     FINE__TRY(check_sequences(model, batch));
     for (int64_t i = 0; i < batch->n_tokens; i++) {
         if (batch->ids[i] < 0 || batch->ids[i] >= model->vocab_size)
@@ -124,10 +180,12 @@ static int
 complete(const fine_model *model, struct fine__tape *t, const struct fine__batch *batch,
          struct fine__batch *out)
 {
-    int32_t *positions = fine__arena_take_array(&t->arena, batch->n_tokens, sizeof *positions);
-    int32_t *types = NULL;
+    int32_t *positions, *types;
 
     *out = *batch;
+    if (model->n_channels > 0)
+        return 0;
+    positions = fine__arena_take_array(&t->arena, batch->n_tokens, sizeof *positions);
     if (positions == NULL)
         return FINE_ENOMEM;
     for (int64_t i = 0; i < batch->n_seqs; i++)
@@ -158,19 +216,26 @@ static int
 keep_states(struct fine__runner *runner, const struct fine__states *states, struct fine__run *run)
 {
     fine_context *ctx = runner->model->ctx;
-    const int64_t each = states->count > 0 ? states->list[0]->count : 0;
+    int64_t total = 0, at = 0;
 
-    FINE__TRY(fine__grow(ctx, &runner->states, &runner->states_capacity, each * states->count,
+    for (int64_t i = 0; i < states->count; i++)
+        total += states->list[i]->count;
+    FINE__TRY(fine__grow(ctx, &runner->states, &runner->states_capacity, total,
                          sizeof *runner->states));
     FINE__TRY(fine__grow(ctx, &runner->state_list, &runner->n_state_list, states->count,
                          sizeof *runner->state_list));
+    FINE__TRY(fine__grow(ctx, &runner->shapes, &runner->shapes_capacity, states->count,
+                         sizeof *runner->shapes));
     for (int64_t i = 0; i < states->count; i++) {
-        fine__real *to = runner->states + i * each;
+        const struct fine__tensor *state = states->list[i];
 
-        memcpy(to, states->list[i]->data, (size_t)each * sizeof *to);
-        runner->state_list[i] = to;
+        memcpy(runner->states + at, state->data, (size_t)state->count * sizeof *state->data);
+        memcpy(runner->shapes[i], state->shape, sizeof state->shape);
+        runner->state_list[i] = runner->states + at;
+        at += state->count;
     }
     run->states = runner->state_list;
+    run->state_shapes = (const int64_t(*)[FINE__MAX_DIMS])runner->shapes;
     run->n_states = states->count;
     return 0;
 }
@@ -220,9 +285,12 @@ run_embed(struct fine__runner *runner, struct fine__run *run, const struct fine_
 {
     struct fine__tape *t = &runner->tape;
 
-    x = run->embed_pool == FINE__POOL_MEAN
-            ? fine__pool_mean(t, x, batch->n_seqs, batch->offsets)
-            : fine__pick(t, x, batch->n_seqs, batch->offsets);
+    if (runner->model->n_channels == 0)
+        x = run->embed_pool == FINE__POOL_MEAN
+                ? fine__pool_mean(t, x, batch->n_seqs, batch->offsets)
+                : fine__pick(t, x, batch->n_seqs, batch->offsets);
+    else if (x->n_dims == 4)
+        x = fine__global_pool(t, x);
     FINE__TRY(fine__tape_status(t));
     FINE__TRY(keep(runner->model->ctx, &runner->results, &runner->results_capacity, x));
     run->embedding = runner->results;
@@ -230,12 +298,13 @@ run_embed(struct fine__runner *runner, struct fine__run *run, const struct fine_
     return 0;
 }
 
-int
-fine__runner_run(struct fine__runner *runner, struct fine__run *run)
+static int
+run_model(struct fine__runner *runner, struct fine__run *run)
 {
     fine_model *model = runner->model;
     struct fine__tape *t = &runner->tape;
-    struct fine__states states = { .capacity = model->n_layers + 1 };
+    struct fine__states states = { .capacity = model->n_states > 0 ? model->n_states
+                                                                   : model->n_layers + 1 };
     struct fine__batch batch;
 
     run->logits = run->embedding = NULL;
@@ -247,6 +316,11 @@ fine__runner_run(struct fine__runner *runner, struct fine__run *run)
         FINE__TRY(model->params.gradients != NULL ? 0 : fine__params_make_gradients(&model->params));
     fine__tape_reset(t, run->backward, run->dropout_key);
     FINE__TRY(complete(model, t, run->batch, &batch));
+    batch.statistics = NULL;
+    if ((run->train || run->by_batch) && model->norms.count > 0) {
+        FINE__TRY(stage_statistics(runner));
+        batch.statistics = &runner->next;
+    }
     if (run->hidden_states) {
         states.list = fine__arena_take_array(&t->arena, states.capacity, sizeof *states.list);
         if (states.list == NULL)
@@ -261,4 +335,14 @@ fine__runner_run(struct fine__runner *runner, struct fine__run *run)
     if (run->embed)
         return run_embed(runner, run, &batch, x);
     return model->task == FINE__TASK_NONE ? 0 : run_head(runner, run, &batch, x);
+}
+
+int
+fine__runner_run(struct fine__runner *runner, struct fine__run *run)
+{
+    const int rc = run_model(runner, run);
+
+    if (rc < 0)
+        fine__runner_discard(runner);
+    return rc;
 }

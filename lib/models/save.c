@@ -50,7 +50,15 @@ is_replaced(const struct saving *s, const char *key)
 {
     static const char *const keys[] = { "architectures", "id2label", "label2id", "num_labels",
                                         "problem_type", "torch_dtype", "dtype", "_name_or_path" };
+    static const char *const plain[] = { "num_classes", "label_names", "label_descriptions",
+                                         "labels" };
 
+    if (s->model->family->bare_architecture == NULL) {
+        for (int64_t i = 0; i < FINE__COUNT(plain); i++)
+            if (strcmp(plain[i], key) == 0)
+                return s->model->n_labels > 0;
+        return false;
+    }
     for (int64_t i = 0; i < FINE__COUNT(keys); i++)
         if (strcmp(keys[i], key) == 0)
             return true;
@@ -58,11 +66,12 @@ is_replaced(const struct saving *s, const char *key)
            strcmp(key, "pad_token_id") == 0;
 }
 
-/* As transformers calls what its sequence classifiers learn; NULL for other classes. */
+/* As transformers calls what its classifiers learn; NULL for other classes. */
 static const char *
 problem_type(const fine_model *model)
 {
-    return model->task == FINE__CLASSIFY     ? "single_label_classification"
+    return model->task == FINE__CLASSIFY || model->task == FINE__CLASSIFY_IMAGE
+               ? "single_label_classification"
            : model->task == FINE__MULTILABEL ? "multi_label_classification"
            : model->task == FINE__REGRESS    ? "regression" : NULL;
 }
@@ -88,6 +97,43 @@ write_labels(const fine_model *model, struct fine__buf *out)
     fine__buf_text(out, "}");
 }
 
+static void
+write_others(const struct saving *s, const struct fine__json *config, struct fine__buf *out)
+{
+    for (void *it = fine__json_first(config); it != NULL; it = fine__json_next(config, it)) {
+        if (is_replaced(s, fine__json_key(it)))
+            continue;
+        fine__buf_text(out, out->length > 1 ? ",\n  " : "\n  ");
+        json_text(out, fine__json_key(it));
+        fine__buf_text(out, ": ");
+        fine__json_write(fine__json_value(it), out);
+    }
+}
+
+/* Of schools that aren't transformers': the number of classes and their names stand beside
+ * the rest, where timm looks for them. */
+static int
+write_plain_config(const struct saving *s, const struct fine__json *config)
+{
+    const fine_model *model = s->model;
+    struct fine__buf out;
+
+    fine__buf_init(&out, model->ctx);
+    fine__buf_byte(&out, '{');
+    write_others(s, config, &out);
+    if (model->n_labels > 0) {
+        fine__buf_printf(&out, ",\n  \"num_classes\": %lld,\n  \"label_names\": [",
+                         (long long)model->n_labels);
+        for (int64_t i = 0; i < model->n_labels; i++) {
+            fine__buf_text(&out, i > 0 ? ", " : "");
+            json_text(&out, model->labels[i]);
+        }
+        fine__buf_byte(&out, ']');
+    }
+    fine__buf_text(&out, "\n}\n");
+    return write_file(s, "config.json", &out);
+}
+
 static int
 write_config(const struct saving *s)
 {
@@ -98,6 +144,12 @@ write_config(const struct saving *s)
     fine__buf_init(&out, model->ctx);
     FINE__TRY(fine__json_parse(&config, model->ctx, model->config_text.data,
                                model->config_text.length, "config.json"));
+    if (model->family->bare_architecture == NULL) {
+        const int rc = write_plain_config(s, config);
+
+        fine__json_free(config);
+        return rc;
+    }
     fine__buf_text(&out, "{\n  \"architectures\": [");
     json_text(&out, s->whole ? model->head->architecture : model->family->bare_architecture);
     fine__buf_text(&out, "],\n  \"dtype\": \"float32\"");
@@ -109,14 +161,7 @@ write_config(const struct saving *s)
     }
     if (s->whole && model->head->reads == FINE__LAST_TOKEN && model->padding_id >= 0)
         fine__buf_printf(&out, ",\n  \"pad_token_id\": %lld", (long long)model->padding_id);
-    for (void *it = fine__json_first(config); it != NULL; it = fine__json_next(config, it)) {
-        if (is_replaced(s, fine__json_key(it)))
-            continue;
-        fine__buf_text(&out, ",\n  ");
-        json_text(&out, fine__json_key(it));
-        fine__buf_text(&out, ": ");
-        fine__json_write(fine__json_value(it), &out);
-    }
+    write_others(s, config, &out);
     fine__buf_text(&out, "\n}\n");
     fine__json_free(config);
     return write_file(s, "config.json", &out);
@@ -178,9 +223,11 @@ write_notes(const struct saving *s)
     json_text(&out, fine__task_name(model->task));
     fine__buf_text(&out, ", \"pool\": ");
     json_text(&out, fine__pool_name(model->pool));
-    fine__buf_printf(&out, ", \"max_length\": %lld, \"overlong\": \"%s\", \"labels\": [",
-                     (long long)model->max_length,
-                     model->overlong_is_error ? "error" : "truncate");
+    if (model->n_channels == 0)
+        fine__buf_printf(&out, ", \"max_length\": %lld, \"overlong\": \"%s\"",
+                         (long long)model->max_length,
+                         model->overlong_is_error ? "error" : "truncate");
+    fine__buf_text(&out, ", \"labels\": [");
     for (int64_t i = 0; i < model->n_labels; i++) {
         fine__buf_text(&out, i > 0 ? ", " : "");
         json_text(&out, model->labels[i]);
@@ -254,8 +301,10 @@ write_card(const struct saving *s)
         fine__buf_text(&out, "# A fine-tuned model\n\nMade with libfinetune " FINE_VERSION_STRING
                              " from `");
         fine__buf_text(&out, model->base_name);
-        fine__buf_printf(&out, "` for the task `%s` (pooling: %s).\n",
-                         fine__task_name(model->task), fine__pool_name(model->pool));
+        fine__buf_printf(&out, "` for the task `%s`", fine__task_name(model->task));
+        if (model->n_channels == 0)
+            fine__buf_printf(&out, " (pooling: %s)", fine__pool_name(model->pool));
+        fine__buf_text(&out, ".\n");
     }
     return write_file(s, "README.md", &out);
 }
@@ -276,43 +325,81 @@ belongs(const struct saving *s, const struct fine__param *param, bool head_file)
     return !head_file;
 }
 
+/* transformers' names begin as its classes want; of other schools they stay as they came. */
+static void
+add_name(const struct saving *s, const char *name, bool is_head, struct fine__buf *out)
+{
+    const fine_model *model = s->model;
+
+    if (model->family->bare_architecture == NULL) {
+        fine__buf_text(out, name);
+    } else if (is_head) {
+        fine__buf_text(out, name + strlen(model->wrapper));
+    } else {
+        fine__buf_text(out, s->whole ? model->family->prefix : "");
+        fine__buf_text(out, name + strlen(model->prefix));
+    }
+    fine__buf_byte(out, '\0');
+}
+
+static bool
+is_buffer_written(const struct saving *s, int64_t i, bool head_file)
+{
+    const struct fine__norm *norm = &s->model->norms.list[i / FINE__N_BUFFERS];
+
+    return !head_file && !(i % FINE__N_BUFFERS == FINE__BATCHES && norm->uncounted);
+}
+
+/* What goes into a file, under the names of the model. */
+static int64_t
+list_weights(const struct saving *s, bool head_file, struct fine__weight_out *list,
+             struct fine__buf *names)
+{
+    const struct fine__params *params = &s->model->params;
+    const struct fine__norms *norms = &s->model->norms;
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < params->count; i++) {
+        const struct fine__param *param = &params->list[i];
+
+        if (!belongs(s, param, head_file))
+            continue;
+        list[n++] = (struct fine__weight_out){ .shape = param->tensor.shape,
+                                               .n_dims = param->tensor.n_dims, .type = FINE_F32,
+                                               .data = param->tensor.data };
+        add_name(s, param->name, param->is_head, names);
+    }
+    for (int64_t i = 0; i < norms->count * FINE__N_BUFFERS; i++) {
+        if (!is_buffer_written(s, i, head_file))
+            continue;
+        list[n] = fine__norm_entry(&norms->list[i / FINE__N_BUFFERS], norms,
+                                   (enum fine__buffer)(i % FINE__N_BUFFERS));
+        add_name(s, list[n++].name, false, names);
+    }
+    return n;
+}
+
 static int
 write_weights(const struct saving *s, const char *file, bool head_file)
 {
     static const char *const metadata[] = { "format", "pt" };
     const fine_model *model = s->model;
-    const size_t prefix = strlen(model->prefix);
-    struct fine__weight_out *list;
-    struct fine__buf names;
+    const int64_t most = model->params.count + model->norms.count * FINE__N_BUFFERS;
+    struct fine__weight_out *list = fine__alloc_array(model->ctx, (size_t)most, sizeof *list);
     char *path = fine__path_join(model->ctx, s->folder, file);
+    struct fine__buf names;
     int64_t n = 0;
-    int rc;
+    int rc = list == NULL || path == NULL ? FINE_ENOMEM : 0;
 
     fine__buf_init(&names, model->ctx);
-    list = fine__alloc_array(model->ctx, (size_t)model->params.count, sizeof *list);
-    for (int64_t i = 0; i < model->params.count; i++) {
-        const struct fine__param *param = &model->params.list[i];
-
-        if (!belongs(s, param, head_file))
-            continue;
-        if (!param->is_head && s->whole)
-            fine__buf_text(&names, model->family->prefix);
-        fine__buf_text(&names, param->name + (param->is_head ? 0 : prefix));
-        fine__buf_byte(&names, '\0');
+    if (rc == 0) {
+        n = list_weights(s, head_file, list, &names);
+        rc = fine__buf_status(&names);
     }
-    rc = list == NULL || path == NULL ? FINE_ENOMEM : fine__buf_status(&names);
     const char *name = names.data;
 
-    for (int64_t i = 0; rc == 0 && i < model->params.count; i++) {
-        const struct fine__param *param = &model->params.list[i];
-
-        if (!belongs(s, param, head_file))
-            continue;
-        list[n++] = (struct fine__weight_out){ .name = name, .shape = param->tensor.shape,
-                                               .n_dims = param->tensor.n_dims, .type = FINE_F32,
-                                               .data = param->tensor.data };
-        name += strlen(name) + 1;
-    }
+    for (int64_t i = 0; rc == 0 && i < n; i++, name += strlen(name) + 1)
+        list[i].name = name;
     if (rc == 0)
         rc = fine__safetensors_write(model->ctx, path, list, n, metadata, 1);
     fine__free(model->ctx, list);

@@ -51,6 +51,14 @@ read_wanted(const fine_model *model, const struct fine_task_options *options, st
     if (options->pool != NULL && !fine__pool_find(options->pool, &w->pool))
         return fine__fail(FINE_EINVAL, "task: pool '%s' is not known; use pooler, cls or mean",
                           options->pool);
+    if (kind->reads_image != (model->n_channels > 0))
+        return fine__fail(FINE_EUNSUPPORTED, "task: a %s model reads %s and cannot learn %s%s",
+                          family, model->n_channels > 0 ? "images" : "text", kind->name,
+                          model->n_channels > 0 ? "; use classify-image" : "");
+    if (kind->reads_image && (w->pool != FINE__POOL_POOLER || options->max_length != 0 ||
+                              options->overlong != NULL))
+        return fine__fail(FINE_EINVAL, "task: %s reads images, of which pool, max_length and "
+                          "overlong say nothing; leave them out", kind->name);
     if (kind->per_token && w->pool != FINE__POOL_POOLER)
         return fine__fail(FINE_EINVAL, "task: %s reads every token, so pool '%s' says nothing; "
                           "leave it out", kind->name, options->pool);
@@ -67,6 +75,8 @@ read_wanted(const fine_model *model, const struct fine_task_options *options, st
         return fine__fail(FINE_EINVAL, "task: %s has no labels, but %lld are given", kind->name,
                           (long long)options->n_labels);
     w->n_outputs = fine__task_n_outputs(model, w->task, options->n_labels);
+    if (kind->reads_image)
+        return 0;
     w->max_length = options->max_length;
     if (w->max_length < 0 || w->max_length > model->max_positions)
         return fine__fail(FINE_EINVAL, "task: max_length %lld is not within the model's limit of "

@@ -2,7 +2,8 @@
  * best.c — the weights of the best evaluation.
  *
  * With a folder they are a checkpoint of their own, so that a run that dies loses
- * nothing; without one they are a copy in memory of what is trained.
+ * nothing; without one they are a copy in memory of what is trained, and of the running
+ * statistics that go with it.
  */
 #include "train/trainer.h"
 
@@ -45,7 +46,12 @@ keep_in_memory(fine_trainer *trainer)
                                                   sizeof *trainer->best_weights);
     if (trainer->best_weights == NULL)
         return FINE_ENOMEM;
+    const struct fine__norms *norms = &trainer->model->norms;
+
+    if (norms->count > 0 && trainer->best_statistics.batches == NULL)
+        FINE__TRY(fine__statistics_new(trainer->ctx, norms, &trainer->best_statistics));
     copy(params, trainer->best_weights, false);
+    fine__statistics_copy(norms, &trainer->best_statistics, &norms->now);
     return FINE_OK;
 }
 
@@ -82,7 +88,10 @@ fine__best_restore(fine_trainer *trainer)
     int rc;
 
     if (trainer->folder == NULL) {
+        struct fine__norms *norms = &trainer->model->norms;
+
         copy(&trainer->model->params, trainer->best_weights, true);
+        fine__statistics_copy(norms, &norms->now, &trainer->best_statistics);
         return FINE_OK;
     }
     fine__best_name(trainer->best_step, name, sizeof name);

@@ -53,22 +53,71 @@ find_all(const struct fine__weights *weights, const struct fine__params *params,
     return FINE_OK;
 }
 
+/* Where a buffer is in a file, of the right kind; or an error. */
+static int
+find_buffer(const struct fine__weights *weights, const struct fine__weight_out *entry,
+            int64_t *index_out)
+{
+    const int64_t index = fine__weights_find(weights, entry->name);
+
+    if (index < 0)
+        return fine__fail(FINE_EFORMAT, "the checkpoint lacks '%s'", entry->name);
+    const struct fine__weight *weight = fine__weights_at(weights, index);
+
+    if (weight->type != entry->type || weight->n_dims != entry->n_dims ||
+        (entry->n_dims == 1 && weight->shape[0] != entry->shape[0]))
+        return fine__fail(FINE_EFORMAT, "'%s' in the checkpoint has another shape", entry->name);
+    *index_out = index;
+    return FINE_OK;
+}
+
+static int
+read_statistics(struct fine__weights *weights, const struct fine__norms *norms,
+                struct fine__statistics *out)
+{
+    for (int64_t i = 0; i < norms->count * FINE__N_BUFFERS; i++) {
+        const int64_t number = i / FINE__N_BUFFERS;
+        const enum fine__buffer buffer = (enum fine__buffer)(i % FINE__N_BUFFERS);
+        const struct fine__norm *norm = &norms->list[number];
+        const struct fine__weight_out entry = fine__norm_entry(norm, norms, buffer);
+        fine__real *mean = out->values + norm->at;
+        int64_t index = -1;
+
+        FINE__TRY(find_buffer(weights, &entry, &index));
+        if (buffer == FINE__BATCHES)
+            FINE__TRY(fine__weights_read_raw(weights, index, &out->batches[number]));
+        else
+            FINE__TRY(fine__weights_read_floats(
+                weights, index, buffer == FINE__RUNNING_MEAN ? mean : mean + norm->channels));
+    }
+    return FINE_OK;
+}
+
 int
 fine__state_read_weights(struct fine__source *source, fine_model *model)
 {
     const struct fine__params *params = &model->params;
+    struct fine__norms *norms = &model->norms;
+    struct fine__statistics read = { NULL, NULL };
     struct fine__weights *weights = NULL;
     int64_t *index = fine__alloc_array(params->ctx, (size_t)params->count, sizeof *index);
     int rc = index == NULL ? FINE_ENOMEM : FINE_OK;
 
+    if (rc == FINE_OK && norms->count > 0)
+        rc = fine__statistics_new(model->ctx, norms, &read);
     if (rc == FINE_OK)
         rc = fine__weights_open_file(&weights, params->ctx, source, "model.safetensors");
     if (rc == FINE_OK)
         rc = find_all(weights, params, index);
+    if (rc == FINE_OK)
+        rc = read_statistics(weights, norms, &read);
     for (int64_t i = 0; rc == FINE_OK && i < params->count; i++)
         if (params->list[i].tensor.grad != NULL)
             rc = fine__weights_read_floats(weights, index[i], params->list[i].tensor.data);
+    if (rc == FINE_OK)
+        fine__statistics_copy(norms, &norms->now, &read);
     fine__weights_free(weights);
+    fine__statistics_free(model->ctx, &read);
     fine__free(params->ctx, index);
     return rc;
 }

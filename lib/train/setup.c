@@ -219,6 +219,7 @@ fine__trainer_free(fine_trainer *trainer)
     fine__buf_free(&trainer->line);
     fine__free(ctx, trainer->scratch);
     fine__free(ctx, trainer->best_weights);
+    fine__statistics_free(ctx, &trainer->best_statistics);
     fine__free(ctx, trainer->metric);
     fine__free(ctx, trainer->folder);
     fine__free(ctx, trainer->checkpoints);

@@ -1,7 +1,7 @@
 /*
  * state.c — what a checkpoint holds, written.
  *
- * model.safetensors: what is trained. optimizer.safetensors: its moments. trainer.json:
+ * model.safetensors: what is trained, and the running statistics of batch norms. optimizer.safetensors: its moments. trainer.json:
  * where the run stands, and what run it is (settings and fingerprints). Frozen weights
  * are not written: they come from the model's own folder again, and their fingerprint
  * makes sure that it is the same.
@@ -47,6 +47,22 @@ integer_setting(struct fine__buf *out, const char *key, int64_t value)
     fine__buf_printf(out, ",\"%s\":%lld", key, (long long)value);
 }
 
+/* Statistics that stay as they are: those of norms that aren't trained. */
+static void
+fingerprint_norms(const fine_model *model, struct fine__hash *hash)
+{
+    const struct fine__norms *norms = &model->norms;
+
+    for (int64_t i = 0; i < norms->count; i++) {
+        const struct fine__norm *norm = &norms->list[i];
+        const struct fine__param *weight = &model->params.list[norm->weight];
+
+        if (weight[0].tensor.grad == NULL && weight[1].tensor.grad == NULL)
+            fine__hash_update(hash, norms->now.values + norm->at,
+                              (size_t)(2 * norm->channels) * sizeof *norms->now.values);
+    }
+}
+
 /* Everything that isn't trained, and the shape of what is. */
 static int
 fingerprint_model(const fine_model *model, char out[33])
@@ -64,6 +80,7 @@ fingerprint_model(const fine_model *model, char out[33])
         if (tensor->grad == NULL)
             fine__hash_update(hash, tensor->data, (size_t)tensor->count * sizeof *tensor->data);
     }
+    fingerprint_norms(model, hash);
     fine__hash_hex(hash, out);
     fine__hash_free(hash);
     return FINE_OK;
@@ -185,8 +202,9 @@ fine__state_add_weights(struct fine__checkpoint_writer *writer, const fine_model
 {
     const struct fine__params *params = &model->params;
     const int64_t n_trained = count_trained(params);
-    struct fine__weight_out *entries =
-        fine__alloc_array(model->ctx, (size_t)n_trained, sizeof *entries);
+    const struct fine__norms *norms = &model->norms;
+    struct fine__weight_out *entries = fine__alloc_array(
+        model->ctx, (size_t)(n_trained + norms->count * FINE__N_BUFFERS), sizeof *entries);
     int64_t n = 0;
 
     if (entries == NULL)
@@ -195,6 +213,9 @@ fine__state_add_weights(struct fine__checkpoint_writer *writer, const fine_model
         if (params->list[i].tensor.grad != NULL)
             entries[n++] =
                 entry(&params->list[i], params->list[i].name, params->list[i].tensor.data);
+    for (int64_t i = 0; i < norms->count * FINE__N_BUFFERS; i++)
+        entries[n++] = fine__norm_entry(&norms->list[i / FINE__N_BUFFERS], norms,
+                                        (enum fine__buffer)(i % FINE__N_BUFFERS));
     const int rc = fine__checkpoint_add_tensors(writer, "model.safetensors", entries, n);
 
     fine__free(model->ctx, entries);

@@ -69,6 +69,7 @@ take_gradients(fine_trainer *trainer, const struct fine__step_plan *plan, double
     double loss = 0;
 
     fine__params_zero_gradients(&trainer->model->params);
+    fine__runner_discard(trainer->runner);
     for (int64_t i = 0; i < plan->n_batches; i++) {
         const int64_t index = plan->first + i;
         const struct fine__batch batch = fine__batches_pack(&trainer->batches, plan->epoch, index);
@@ -113,6 +114,7 @@ take_step(fine_trainer *trainer, const struct fine__step_plan *plan)
                            (long long)(plan->first + plan->n_batches), (long long)plan->epoch + 1);
     if (rc < 0)
         return rc;
+    fine__runner_commit(trainer->runner);
     trainer->step++;
     trainer->rows += plan->n_rows;
     trainer->dirty = true;

@@ -44,6 +44,7 @@ struct fine_trainer {
     int64_t n_worse;                   /* evaluations since the best */
     double best_value;
     fine__real *best_weights; /* without a folder; laid out like the gradients */
+    struct fine__statistics best_statistics; /* of batch norms */
     struct fine__buf history; /* a JSON array's inside */
     struct fine__kept kept[FINE__KEPT_CHECKPOINTS];
     int n_kept;
