@@ -116,11 +116,25 @@ struct fine_schedule_options {
     size_t struct_size;
     double warmup;              /* below 1: a share of all steps; else a number of steps. 0 */
     double cycles;              /* cosine: 0.5 */
+    double power;               /* polynomial: 1 */
+    double end;                 /* polynomial, warmup-stable-decay: the last factor; 0. slanted-
+                                 * triangular: the first and the last; 0: 1/32 */
+    double decay;               /* warmup-stable-decay: the steps at the end in which the rate falls
+                                 * along half a cosine, as warmup is given; 0.2 */
+    int64_t restarts;           /* cosine-restarts: how many times it begins at the peak; 1 */
 };
 /** Fills in the defaults. @since 0.1 */
 FINE_API void fine_schedule_options_init(struct fine_schedule_options *options, size_t size);
-/** type: "constant", "linear", "cosine" (transformers' definitions). @return FINE_OK;
- *  FINE_EINVAL: unknown type, or out of range; FINE_EABI; FINE_ENOMEM @since 0.1 */
+/**
+ * type: "constant", "linear", "cosine", "cosine-restarts", "polynomial", "inverse-sqrt" (after
+ * max(warmup, 1) steps the rate falls as 1/sqrt(step)), "warmup-stable-decay": transformers'
+ * definitions; "one-cycle": PyTorch's OneCycleLR, from 1/25 up to the peak (warmup: the rise;
+ * 0: 0.3) and down to 1/250000, both along half a cosine (Smith & Topin, arXiv 1708.07120);
+ * "slanted-triangular": ULMFiT's (Howard & Ruder, arXiv 1801.06146; warmup: the rise; 0: 0.1).
+ *
+ * @return FINE_OK; FINE_EINVAL: unknown type, or out of range; FINE_EABI; FINE_ENOMEM
+ * @since 0.1
+ */
 FINE_API int fine_schedule_new(fine_schedule **out, fine_context *context, const char *type,
                                const struct fine_schedule_options *options);
 /** NULL is fine. @since 0.1 */

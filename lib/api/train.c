@@ -29,7 +29,7 @@ static const size_t adamw_v1 =
 static const size_t sgd_v1 = offsetof(struct fine_sgd_options, head_learning_rate) + sizeof(double);
 static const size_t optimizer_v1 =
     offsetof(struct fine_optimizer_options, warmup_init) + sizeof(int32_t);
-static const size_t schedule_v1 = offsetof(struct fine_schedule_options, cycles) + sizeof(double);
+static const size_t schedule_v1 = offsetof(struct fine_schedule_options, restarts) + sizeof(int64_t);
 static const size_t trainer_v1 = offsetof(struct fine_trainer_options, reserved) + sizeof(int32_t);
 
 static int
@@ -310,7 +310,11 @@ fine_optimizer_step(fine_optimizer *optimizer, fine_model *model, double rate)
 void
 fine_schedule_options_init(struct fine_schedule_options *options, size_t size)
 {
-    const struct fine_schedule_options defaults = { .struct_size = sizeof defaults, .cycles = 0.5 };
+    const struct fine_schedule_options defaults = { .struct_size = sizeof defaults,
+                                                    .cycles = 0.5,
+                                                    .power = 1,
+                                                    .decay = 0.2,
+                                                    .restarts = 1 };
 
     options_out(options, size, &defaults, sizeof defaults);
 }
@@ -329,7 +333,7 @@ fine_schedule_new(fine_schedule **out, fine_context *context, const char *type,
         return is_null("fine_schedule_new", "type");
     fine_schedule_options_init(&o, sizeof o);
     FINE__TRY(take(&o, sizeof o, options, schedule_v1, "fine_schedule_options"));
-    return fine__schedule_new(out, context, type, o.warmup, o.cycles);
+    return fine__schedule_new(out, context, type, &o);
 }
 
 void

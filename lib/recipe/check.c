@@ -53,10 +53,6 @@ check_required(const fine_recipe *recipe)
 static int
 check_optimizer(const fine_recipe *recipe)
 {
-    static const int keys[] = { FINE__OPTIMIZER_BETAS,         FINE__OPTIMIZER_EPSILON,
-                                FINE__OPTIMIZER_MOMENTUM,      FINE__OPTIMIZER_NESTEROV,
-                                FINE__OPTIMIZER_ALPHA,         FINE__OPTIMIZER_CENTERED,
-                                FINE__OPTIMIZER_RELATIVE_STEP, FINE__OPTIMIZER_SCALE_PARAMETER };
     const char *type = fine__recipe_text(recipe, FINE__OPTIMIZER_TYPE);
     char message[160];
     int rc = FINE_OK;
@@ -67,12 +63,16 @@ check_optimizer(const fine_recipe *recipe)
                        "adamw", type);
         rc = at(recipe, FINE__OPTIMIZER_LEARNING_RATE, message);
     }
-    for (int i = 0; i < FINE__COUNT(keys); i++)
-        if (given(recipe, keys[i]) && !fine__recipe_applies(recipe, keys[i])) {
-            (void)snprintf(message, sizeof message, "is for %s, not for %s; take it out",
-                           fine__optimizer_key_types(keys[i]), type);
-            rc = at(recipe, keys[i], message);
-        }
+    for (int i = 0; i < FINE__N_KEYS; i++) {
+        int type_key;
+        const char *types = fine__recipe_key_types(i, &type_key);
+
+        if (types == NULL || !given(recipe, i) || fine__recipe_applies(recipe, i))
+            continue;
+        (void)snprintf(message, sizeof message, "is for %s, not for %s; take it out", types,
+                       fine__recipe_text(recipe, type_key));
+        rc = at(recipe, i, message);
+    }
     if (is_word(recipe, FINE__OPTIMIZER_TYPE, "sgd") &&
         recipe->values[FINE__OPTIMIZER_NESTEROV].flag &&
         !(recipe->values[FINE__OPTIMIZER_MOMENTUM].number > 0))

@@ -292,6 +292,10 @@ make_rules(struct fine__inputs *out, const fine_recipe *recipe)
     FINE__TRY(blame(recipe, FINE__OPTIMIZER_TYPE, make_optimizer(&out->optimizer, recipe)));
     fine_schedule_options_init(&options, sizeof options);
     options.warmup = value(recipe, FINE__SCHEDULE_WARMUP)->number;
+    options.power = value(recipe, FINE__SCHEDULE_POWER)->number;
+    options.end = value(recipe, FINE__SCHEDULE_END)->number;
+    options.decay = value(recipe, FINE__SCHEDULE_DECAY)->number;
+    options.restarts = value(recipe, FINE__SCHEDULE_RESTARTS)->integer;
     return blame(recipe, FINE__SCHEDULE_WARMUP,
                  fine_schedule_new(&out->schedule, recipe->ctx,
                                    text(recipe, FINE__SCHEDULE_TYPE), &options));

@@ -395,8 +395,9 @@ fine__recipe_get(const fine_recipe *recipe, const char *key, struct fine__buf *o
     return fine__buf_status(out);
 }
 
-const char *
-fine__optimizer_key_types(int key)
+/* Which optimizers read a key: words separated by '|'; NULL: it is no optimizer's own. */
+static const char *
+optimizer_key_types(int key)
 {
     switch (key) {
     case FINE__OPTIMIZER_BETAS:
@@ -418,16 +419,47 @@ fine__optimizer_key_types(int key)
     }
 }
 
+/* Which schedules read a key. */
+static const char *
+schedule_key_types(int key)
+{
+    switch (key) {
+    case FINE__SCHEDULE_POWER:
+        return "polynomial";
+    case FINE__SCHEDULE_END:
+        return "polynomial|warmup-stable-decay|slanted-triangular";
+    case FINE__SCHEDULE_DECAY:
+        return "warmup-stable-decay";
+    case FINE__SCHEDULE_RESTARTS:
+        return "cosine-restarts";
+    default:
+        return NULL;
+    }
+}
+
+const char *
+fine__recipe_key_types(int key, int *type_key)
+{
+    const char *types = schedule_key_types(key);
+
+    *type_key = FINE__SCHEDULE_TYPE;
+    if (types != NULL)
+        return types;
+    *type_key = FINE__OPTIMIZER_TYPE;
+    return optimizer_key_types(key);
+}
+
 bool
 fine__recipe_applies(const fine_recipe *recipe, int key)
 {
     const struct fine__value *values = recipe->values;
 
-    const char *types = fine__optimizer_key_types(key);
+    int type_key;
+    const char *types = fine__recipe_key_types(key, &type_key);
 
     if (key == FINE__TRAIN_EPOCHS)
         return !values[FINE__TRAIN_STEPS].given;
-    return types == NULL || fine__word_among(types, values[FINE__OPTIMIZER_TYPE].items[0]);
+    return types == NULL || fine__word_among(types, values[type_key].items[0]);
 }
 
 const char *

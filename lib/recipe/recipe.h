@@ -29,8 +29,9 @@ int fine__recipe_check(const fine_recipe *recipe);
 
 /* Whether a key has a meaning beside the others: epochs where there are no steps, betas
  * where the optimizer is adamw. */
-/* Which optimizers read a key: words separated by '|'; NULL: it is no optimizer's own. */
-const char *fine__optimizer_key_types(int key);
+/* Which types read a key, words separated by '|', and the key that holds the type; NULL: it is
+ * no type's own. */
+const char *fine__recipe_key_types(int key, int *type_key);
 bool fine__recipe_applies(const fine_recipe *recipe, int key);
 
 /* The value as text; NULL where there is none. */

@@ -140,6 +140,10 @@ fine__state_settings(const fine_trainer *trainer, struct fine__buf *out)
     text_setting(out, "schedule", fine__schedule_type(schedule));
     number_setting(out, "warmup", schedule != NULL ? schedule->warmup : 0);
     number_setting(out, "cycles", schedule != NULL ? schedule->cycles : 0);
+    number_setting(out, "power", schedule != NULL ? schedule->power : 0);
+    number_setting(out, "end", schedule != NULL ? schedule->end : 0);
+    number_setting(out, "decay_steps", schedule != NULL ? schedule->decay : 0);
+    integer_setting(out, "restarts", schedule != NULL ? schedule->restarts : 0);
     number_setting(out, "evaluate_every_epochs", options->evaluate_every_epochs);
     integer_setting(out, "evaluate_every_steps", options->evaluate_every_steps);
     text_setting(out, "metric", trainer->metric);

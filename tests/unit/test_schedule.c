@@ -61,6 +61,73 @@ START_TEST(agrees_with_transformers)
 }
 END_TEST
 
+/* The others: transformers 5.24 and torch 2.13, 12 steps. */
+START_TEST(agrees_with_the_libraries)
+{
+    static const struct {
+        const char *type;
+        double warmup, power, end, decay;
+        int64_t restarts;
+        double expected[12];
+    } cases[] = {
+        { "cosine-restarts", 2, 1, 0, 0, 3,
+          { 0.0, 0.5, 1.0, 0.7938926261462365, 0.3454915028125262, 0.02447174185242329,
+            0.9045084971874735, 0.5, 0.09549150281252644, 0.9755282581475769, 0.6545084971874732,
+            0.20610737385376326 } },
+        { "polynomial", 2, 2, 0.05, 0, 1,
+          { 0.0, 0.5, 1.0, 0.8195, 0.6580000000000001, 0.5155, 0.39199999999999996, 0.2875, 0.202,
+            0.1355, 0.08799999999999998, 0.0595 } },
+        { "inverse-sqrt", 3, 1, 0, 0, 1,
+          { 0.0, 0.3333333333333333, 0.6666666666666666, 1.0, 0.8660254037844387,
+            0.7745966692414834, 0.7071067811865475, 0.6546536707079771, 0.6123724356957945,
+            0.5773502691896258, 0.5477225575051661, 0.5222329678670935 } },
+        { "warmup-stable-decay", 2, 1, 0.1, 4, 1,
+          { 0.1, 0.55, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.8681980515339464, 0.55,
+            0.23180194846605365 } },
+        { "one-cycle", 0.25, 1, 0, 0, 1,
+          { 0.040000000000000036, 0.52, 1.0, 0.9698464310077126, 0.8830226894706027, 0.750001,
+            0.58682574153711, 0.4131782584628902, 0.2500030000000001, 0.1169813105293973,
+            0.030157568992287415, 4e-06 } },
+    };
+
+    ctx = new_context(1);
+    for (int c = 0; c < FINE__COUNT(cases); c++) {
+        struct fine_schedule_options o;
+        fine_schedule *schedule;
+
+        fine_schedule_options_init(&o, sizeof o);
+        o.warmup = cases[c].warmup;
+        o.power = cases[c].power;
+        o.end = cases[c].end;
+        o.decay = cases[c].decay;
+        o.restarts = cases[c].restarts;
+        ck_assert_int_eq(fine_schedule_new(&schedule, ctx, cases[c].type, &o), 0);
+        for (int64_t step = 0; step < 12; step++)
+            ck_assert_double_eq_tol(fine_schedule_factor(schedule, step, 12),
+                                    cases[c].expected[step], 1e-12);
+        fine_schedule_free(schedule);
+    }
+    free_context(ctx);
+}
+END_TEST
+
+/* Figure 1 of arXiv 1801.06146: ratio 32, cut at a tenth. */
+START_TEST(the_slanted_triangle)
+{
+    fine_schedule *schedule;
+
+    ctx = new_context(1);
+    schedule = make("slanted-triangular", 0, 0.5);
+    ck_assert_double_eq_tol(fine_schedule_factor(schedule, 0, 1000), 1 / 32.0, 1e-12);
+    ck_assert_double_eq_tol(fine_schedule_factor(schedule, 50, 1000), (1 + 0.5 * 31) / 32, 1e-12);
+    ck_assert_double_eq_tol(fine_schedule_factor(schedule, 100, 1000), 1, 1e-12);
+    ck_assert_double_eq_tol(fine_schedule_factor(schedule, 550, 1000), (1 + 0.5 * 31) / 32, 1e-12);
+    ck_assert_double_eq_tol(fine_schedule_factor(schedule, 1000, 1000), 1 / 32.0, 1e-12);
+    fine_schedule_free(schedule);
+    free_context(ctx);
+}
+END_TEST
+
 START_TEST(agrees_with_the_transcribed_file)
 {
     static const char path[] = SOURCE_ROOT "/../shared/vectors/transcribed/lr_schedules.json";
@@ -92,7 +159,7 @@ START_TEST(agrees_with_the_transcribed_file)
         else if (strcmp(name, "cosine_with_warmup") == 0)
             check("cosine", warmup, 0.5, expected, 0.01);
         else
-            continue;
+            continue;   /* they have options of their own: above */
         n_checked++;
     }
     ck_assert_int_eq(n_checked, 4);
@@ -148,4 +215,5 @@ START_TEST(refuses)
 }
 END_TEST
 
-RUNNER("schedule", agrees_with_transformers, agrees_with_the_transcribed_file, far_out, refuses)
+RUNNER("schedule", agrees_with_transformers, agrees_with_the_libraries, the_slanted_triangle,
+       agrees_with_the_transcribed_file, far_out, refuses)
