@@ -20,16 +20,18 @@ typedef struct fine_dataset fine_dataset;
 /* NULL and 0 mean the default that is named. Strings are copied. */
 struct fine_dataset_options {
     size_t struct_size;
-    const char *text;              /* column names; default "text" */
-    const char *text_pair;         /* default: none */
-    const char *label;             /* default "label"; a file without such a column has no labels */
+    const char *text;              /* column names; default "text" (answer: "question") */
+    const char *text_pair;         /* default: none (answer: "context") */
+    const char *label;             /* default "label" (answer: "answers"); a file without such a
+                                    * column has no labels */
     const char *group;             /* column for per-group metrics; default: none */
-    const char *split_by;          /* rows of one value stay on one side of a split */
+    const char *split_by;          /* rows of one value stay on one side of a split; answer:
+                                    * those of one context do by default */
     const char *separator;         /* one character, "\t"; " " reads LABEL text. Default by the file's name */
     const char *quote;             /* "rfc4180" or "none"; default none for .tsv, "\t" and " ", else rfc4180 */
     const char *encoding;          /* "utf-8" (default), "latin-1", "cp1252" */
     const char *on_bad_row;        /* "error" (default), "skip" */
-    const char *format;            /* "csv", "tsv", "jsonl"; default by the file's name */
+    const char *format;            /* "csv", "tsv", "jsonl", "squad"; default by the file's name */
     const char *const *columns;    /* header: [names], and the first row is data; default: read from it */
     int64_t n_columns;
     const char *const *labels;     /* allowed labels in the order of their indices; default: found and sorted */
@@ -50,7 +52,8 @@ struct fine_dataset_options {
 FINE_API void fine_dataset_options_init(struct fine_dataset_options *options, size_t size);
 
 /**
- * Reads a table: .csv, .tsv or .jsonl (one object a line). docs/data.md says how.
+ * Reads a table: .csv, .tsv or .jsonl (one object a line); for the task "answer" also SQuAD's
+ * .json. docs/data.md says how.
  *
  * @param options NULL for the defaults
  * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_EDATA: malformed rows, missing
@@ -61,7 +64,7 @@ FINE_API void fine_dataset_options_init(struct fine_dataset_options *options, si
 FINE_API int fine_dataset_open(fine_dataset **out, fine_context *context, const char *path,
                                const struct fine_dataset_options *options);
 
-/** An empty set for rows from memory; of the options only labels, label_is_number
+/** An empty set for rows from memory; of the options only task, labels, label_is_number
  *  and require_label are used. Each new label takes its place among the sorted ones,
  *  so indices are only final when all rows are there.
  *  @return FINE_OK, FINE_EINVAL, FINE_EABI, FINE_ENOMEM @since 0.1 */
@@ -73,7 +76,8 @@ FINE_API int fine_dataset_new(fine_dataset **out, fine_context *context,
  *
  * @param text  NUL-terminated UTF-8, copied
  * @param pair  NULL where rows are single texts; all rows must agree
- * @param label the label's name, or a number's text for regression; NULL: none
+ * @param label the label's name, or a number's text for regression; answer: the answers as
+ *              JSON, [{"text": …, "answer_start": …}] (in characters), [] for none; NULL: none
  * @param group NULL: none
  * @return FINE_OK; FINE_EINVAL; FINE_EDATA: a label that is not allowed, no number or
  *         missing, or text that is not UTF-8; FINE_ESTATE: the set is in use already;

@@ -137,6 +137,19 @@ write_labels(const fine_dataset *d, struct fine__buf *out)
 }
 
 static void
+write_answers(const fine_dataset *d, struct fine__buf *out)
+{
+    int64_t one = 0, several = 0;
+
+    for (int64_t i = 0; i < d->n_rows; i++) {
+        one += d->rows[i].n_marks == 1;
+        several += d->rows[i].n_marks > 1;
+    }
+    fine__buf_printf(out, ",\"answers\":{\"none\":%lld,\"one\":%lld,\"several\":%lld}",
+                     (long long)(d->n_rows - one - several), (long long)one, (long long)several);
+}
+
+static void
 write_values(const fine_dataset *d, struct fine__buf *out)
 {
     double min = NAN, max = NAN, sum = 0;
@@ -196,6 +209,8 @@ write_all(const fine_dataset *d, struct fine__buf *out)
                      (long long)d->skipped);
     if (d->content == FINE__ROWS_OF_NUMBERS)
         write_values(d, out);
+    else if (d->content == FINE__ROWS_OF_ANSWERS)
+        write_answers(d, out);
     else
         FINE__TRY(write_labels(d, out));
     if (d->ids != NULL)
@@ -232,7 +247,7 @@ fine__dataset_warn(const fine_dataset *d)
 {
     int64_t *counts, most = 0, least = INT64_MAX;
 
-    if (d->content == FINE__ROWS_OF_NUMBERS || !d->has_labels)
+    if (d->content == FINE__ROWS_OF_NUMBERS || !d->has_labels || d->n_labels == 0)
         return;
     counts = count_labels(d);
     if (counts == NULL)

@@ -211,6 +211,8 @@ read_object(struct jsonl *j, const struct fine__json *object)
     rc = remember_keys(j, object);
     if (rc != 0)
         return rc;
+    if (j->t->set->content == FINE__ROWS_OF_ANSWERS)
+        return fine__squad_row(j->t, object, j->line);
     for (int r = 0; r < FINE__ROLES; r++)
         cells[r] = j->t->column[r] != NULL
                        ? cell_of(j, (enum fine__role)r, fine__json_get(object, j->t->column[r]))
@@ -266,6 +268,8 @@ check_columns(struct jsonl *j)
     for (int r = 0; r < FINE__ROLES; r++) {
         if (t->column[r] == NULL || fine__map_get_cstr(&j->seen, t->column[r]) >= 0)
             continue;
+        if (r == FINE__ROLE_SPLIT && t->options->split_by == NULL)
+            continue;   /* the context's, which is told already */
         if (fine__table_needs(t, (enum fine__role)r)) {
             if (all) {
                 fine__buf_clear(&t->findings);

@@ -6,7 +6,13 @@
 #include "base/file.h"
 #include "data/table.h"
 
-enum format { CSV, TSV, JSONL };
+enum format { CSV, TSV, JSONL, SQUAD };
+
+static bool
+is_of_answers(const struct fine_dataset_options *o)
+{
+    return o->task != NULL && fine__content_find(o->task) == FINE__ROWS_OF_ANSWERS;
+}
 
 static int
 format_of(enum format *out, const char *path, const struct fine_dataset_options *o)
@@ -18,14 +24,14 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
                   { ".ndjson", JSONL } };
 
     if (o->format != NULL) {
-        static const char *const names[] = { "csv", "tsv", "jsonl" };
+        static const char *const names[] = { "csv", "tsv", "jsonl", "squad" };
 
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < FINE__COUNT(names); i++)
             if (strcmp(o->format, names[i]) == 0) {
                 *out = (enum format)i;
                 return 0;
             }
-        return fine__fail(FINE_EINVAL, "data.format: '%.40s' is none of csv, tsv, jsonl",
+        return fine__fail(FINE_EINVAL, "data.format: '%.40s' is none of csv, tsv, jsonl, squad",
                           o->format);
     }
     for (int i = 0; i < FINE__COUNT(known); i++)
@@ -37,11 +43,28 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
         *out = CSV;
         return 0;
     }
+    if (fine__path_has_suffix(path, ".json") && is_of_answers(o)) {
+        *out = SQUAD;
+        return 0;
+    }
     if (fine__path_has_suffix(path, ".json"))
         return fine__fail(FINE_EDATA, "%s: a table in JSON is read with one object a line, from a "
                           "file named .jsonl; convert it, such as with: jq -c '.[]'", path);
     return fine__fail(FINE_EDATA, "%s: the name doesn't say how the rows are written; name the "
                       "file .csv, .tsv or .jsonl, or set data.separator", path);
+}
+
+/* A form and a task that go together. */
+static int
+check_format(enum format format, const char *name, const struct fine_dataset_options *o)
+{
+    if (format == SQUAD && !is_of_answers(o))
+        return fine__fail(FINE_EINVAL, "data.format: squad is for task.type: answer");
+    if (format <= TSV && is_of_answers(o))
+        return fine__fail(FINE_EDATA, "%s: questions and the places of their answers are read "
+                          "from SQuAD's .json, or from a .jsonl of objects with question, "
+                          "context and answers; a table has no form for them", name);
+    return 0;
 }
 
 int
@@ -60,15 +83,20 @@ fine__dataset_parse(fine_dataset **out, fine_context *ctx, const char *name,
     if (rc == 0)
         rc = format_of(&format, name, options);
     if (rc == 0)
+        rc = check_format(format, name, options);
+    if (rc == 0)
         rc = fine__table_open(&table, ctx, name, text, options);
     if (rc < 0) {
         fine__buf_free(text);
         return rc;
     }
-    rc = format == JSONL ? fine__jsonl_read(&table) : fine__csv_read(&table, format == TSV);
+    rc = format == JSONL   ? fine__jsonl_read(&table)
+         : format == SQUAD ? fine__squad_read(&table)
+                           : fine__csv_read(&table, format == TSV);
     if (rc == 0)
         rc = fine__table_finish(&table);
     if (rc == 0) {
+        fine__squad_warn(&table);
         *out = table.set;
         table.set = NULL;
         fine__dataset_warn(*out);

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "data/dataset.h"
+#include "data/table.h"
 
 int
 fine__dataset_new(fine_dataset **out, fine_context *ctx,
@@ -192,7 +192,8 @@ fine__dataset_add(fine_dataset *d, const char *text, const char *pair, const cha
         d->bytes.failed = false;   /* the rows so far are whole */
         return FINE_ENOMEM;
     }
-    FINE__TRY(read_label(d, &row, label));
+    FINE__TRY(d->content == FINE__ROWS_OF_ANSWERS ? fine__squad_label(d, pair, label, &row)
+                                                  : read_label(d, &row, label));
     row.text = append_text(d, text);
     row.text_length = (int32_t)strlen(text);
     row.pair = append_text(d, pair);

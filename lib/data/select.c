@@ -32,24 +32,30 @@ copy_marks(fine_dataset *to, const fine_dataset *from, struct fine__row *row)
     to->n_marks += row->n_marks;
 }
 
-/* Columns that share a text keep sharing it. */
+/* Columns that share a text keep sharing it; so do rows one after the other, such as the
+ * questions about a context. before: the row that was copied last, or NULL. */
 static void
-copy_row(fine_dataset *to, const fine_dataset *from, int64_t i)
+copy_row(fine_dataset *to, const fine_dataset *from, int64_t i, const struct fine__row *before)
 {
     const struct fine__row *row = &from->rows[i];
+    const struct fine__row *last = before != NULL ? &to->rows[to->n_rows - 1] : NULL;
     struct fine__row copy = *row;
 
     copy_marks(to, from, &copy);
     copy.id = copy_text(to, from, row->id);
     copy.text = copy_text(to, from, row->text);
-    copy.pair = row->pair == row->text ? copy.text : copy_text(to, from, row->pair);
-    copy.group = row->group == row->text   ? copy.text
-                 : row->group == row->pair ? copy.pair
-                                           : copy_text(to, from, row->group);
-    copy.split = row->split == row->text    ? copy.text
-                 : row->split == row->pair  ? copy.pair
-                 : row->split == row->group ? copy.group
-                                            : copy_text(to, from, row->split);
+    copy.pair = row->pair == row->text                     ? copy.text
+                : last != NULL && row->pair == before->pair ? last->pair
+                                                            : copy_text(to, from, row->pair);
+    copy.group = row->group == row->text                       ? copy.text
+                 : row->group == row->pair                     ? copy.pair
+                 : last != NULL && row->group == before->group ? last->group
+                                                               : copy_text(to, from, row->group);
+    copy.split = row->split == row->text                       ? copy.text
+                 : row->split == row->pair                     ? copy.pair
+                 : row->split == row->group                    ? copy.group
+                 : last != NULL && row->split == before->split ? last->split
+                                                               : copy_text(to, from, row->split);
     to->rows[to->n_rows++] = copy;
 }
 
@@ -57,6 +63,21 @@ static size_t
 bytes_of(const fine_dataset *d, int64_t offset)
 {
     return offset >= 0 ? strlen(d->bytes.data + offset) + 1 : 0;
+}
+
+/* What copy_row() will copy, or a little more. */
+static size_t
+bytes_of_row(const fine_dataset *d, const struct fine__row *row, const struct fine__row *before)
+{
+    size_t bytes = bytes_of(d, row->text) + bytes_of(d, row->id);
+
+    if (before == NULL || row->pair != before->pair)
+        bytes += bytes_of(d, row->pair);
+    if (before == NULL || row->group != before->group)
+        bytes += bytes_of(d, row->group);
+    if (before == NULL || row->split != before->split)
+        bytes += bytes_of(d, row->split);
+    return bytes;
 }
 
 static int
@@ -69,13 +90,12 @@ copy_texts(fine_dataset *to, const fine_dataset *from, const int64_t *rows, int6
         const struct fine__row *row = &from->rows[rows[i]];
 
         n_marks += row->n_marks;
-        bytes += bytes_of(from, row->text) + bytes_of(from, row->pair) + bytes_of(from, row->id)
-                 + bytes_of(from, row->group) + bytes_of(from, row->split);
+        bytes += bytes_of_row(from, row, i > 0 ? &from->rows[rows[i - 1]] : NULL);
     }
     FINE__TRY(fine__grow(to->ctx, &to->marks, &to->marks_capacity, n_marks, sizeof *to->marks));
     FINE__TRY(fine__buf_reserve(&to->bytes, bytes));
     for (int64_t i = 0; i < n; i++)
-        copy_row(to, from, rows[i]);
+        copy_row(to, from, rows[i], i > 0 ? &from->rows[rows[i - 1]] : NULL);
     return fine__buf_status(&to->bytes);
 }
 

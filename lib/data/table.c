@@ -107,12 +107,16 @@ static void
 assign_roles(struct fine__table *t)
 {
     const struct fine_dataset_options *o = t->options;
+    const bool answers = t->content == FINE__ROWS_OF_ANSWERS;
 
-    t->column[FINE__ROLE_TEXT] = o->text != NULL ? o->text : "text";
-    t->column[FINE__ROLE_PAIR] = o->text_pair;
-    t->column[FINE__ROLE_LABEL] = o->label != NULL ? o->label : "label";
+    t->column[FINE__ROLE_TEXT] = o->text != NULL ? o->text : answers ? "question" : "text";
+    t->column[FINE__ROLE_PAIR] = o->text_pair != NULL ? o->text_pair : answers ? "context" : NULL;
+    t->column[FINE__ROLE_LABEL] = o->label != NULL ? o->label : answers ? "answers" : "label";
     t->column[FINE__ROLE_GROUP] = o->group;
-    t->column[FINE__ROLE_SPLIT] = o->split_by;
+    /* Questions about one text share what it says, so they stay on one side of a split. */
+    t->column[FINE__ROLE_SPLIT] = o->split_by != NULL ? o->split_by
+                                  : answers           ? t->column[FINE__ROLE_PAIR]
+                                                      : NULL;
     for (int i = 0; i < FINE__ROLES; i++) {
         t->same[i] = (enum fine__role)i;
         for (int k = 0; k < i && t->column[i] != NULL && i != FINE__ROLE_LABEL; k++)
@@ -147,6 +151,9 @@ check_options(struct fine__table *t)
     if (o->n_labels > 0 && t->content == FINE__ROWS_OF_NUMBERS)
         return fine__fail(FINE_EINVAL, "task.labels: a regression has numbers, not labels; take "
                           "them out");
+    if (o->n_labels > 0 && t->content == FINE__ROWS_OF_ANSWERS)
+        return fine__fail(FINE_EINVAL, "task.labels: answers are places, not labels; take them "
+                          "out");
     return 0;
 }
 
@@ -184,6 +191,7 @@ fine__table_open(struct fine__table *t, fine_context *ctx, const char *name,
 
     *t = (struct fine__table){ .options = options };
     fine__buf_init(&t->findings, ctx);
+    fine__map_init(&t->questions.ids, ctx);
     FINE__TRY(fine__content_of(&t->content, options));
     FINE__TRY(check_options(t));
     assign_roles(t);
@@ -209,6 +217,8 @@ void
 fine__table_close(struct fine__table *t)
 {
     fine__buf_free(&t->findings);
+    fine__map_free(&t->questions.ids);
+    fine__free(t->findings.ctx, t->questions.places);
     fine__dataset_unref(t->set);
     t->set = NULL;
 }

@@ -16,6 +16,8 @@
 
 #include "data/dataset.h"
 
+struct fine__json;
+
 enum fine__role {
     FINE__ROLE_TEXT, FINE__ROLE_PAIR, FINE__ROLE_LABEL, FINE__ROLE_GROUP, FINE__ROLE_SPLIT,
     FINE__ROLES
@@ -26,6 +28,13 @@ enum fine__encoding { FINE__UTF_8, FINE__LATIN_1, FINE__CP1252 };
 struct fine__cell {
     const char *text;           /* NULL: missing */
     size_t length;
+};
+
+/* What squad.c knows from question to question. */
+struct fine__questions {
+    struct fine__map ids;               /* of those so far */
+    int32_t *places;
+    int64_t places_capacity, n_plausible;
 };
 
 struct fine__table {
@@ -41,6 +50,7 @@ struct fine__table {
     struct fine__buf findings;          /* sentences, each with its NUL */
     int64_t n_findings;                 /* all of them, those beyond the first hundred too */
     bool row_is_bad;                    /* something is wrong with the row at hand */
+    struct fine__questions questions;   /* rows of answers */
 };
 
 /* Takes the text over when it succeeds. */
@@ -78,5 +88,11 @@ void fine__encoding_explain(char *out, size_t size, enum fine__encoding encoding
 
 int fine__csv_read(struct fine__table *table, bool is_tsv);
 int fine__jsonl_read(struct fine__table *table);
+/* Questions about texts: SQuAD's object; a line of JSON (the same errors as fine__table_row());
+ * and answers from memory, as JSON, whose marks go to the row that is being made. */
+int fine__squad_read(struct fine__table *table);
+int fine__squad_row(struct fine__table *table, const struct fine__json *object, int64_t line);
+int fine__squad_label(fine_dataset *set, const char *context, const char *label, struct fine__row *row);
+void fine__squad_warn(const struct fine__table *table);
 
 #endif
