@@ -67,10 +67,16 @@
 #define FINE__TARGET_AVX512 \
     __attribute__((target("avx512f,avx512dq,fma,prefer-vector-width=512")))
 #endif
+#define FINE__TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define FINE__HAS_AVX512 (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+#define FINE__HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+#define FINE__X86_TARGETS 1
 #else
 #define FINE__TARGET_AVX512
+#define FINE__TARGET_AVX2
 #define FINE__HAS_AVX512 0
+#define FINE__HAS_AVX2 0
+#define FINE__X86_TARGETS 0
 #endif
 
 /* A loop whose body the compiler shall copy out, so that an array in it becomes

@@ -2,206 +2,132 @@
  * conv2d — two-dimensional convolution of images that lie channels last, in groups, with
  * strides and with zeros around.
  *
- * Each image's patches (for every output pixel what the kernel sees there) are a matrix, and
- * with the weight turned to (K·L·C, O) the convolution is a product; backward are the two
- * other products, the patches' gradient added back to where they came from.
+ * Nothing is copied into matrices of patches: with channels last, what a kernel sees of one
+ * row is one run of memory, so a product can read the image itself (conv_kernel.h). The
+ * gradient of the input is a convolution too, of the output's gradient with the weight turned
+ * around; with a stride of s, s x s of them: the input's pixels whose places have the same
+ * remainder by s are touched by the same cells of the kernel.
  */
-#include "base/parallel.h"
+#include "ops/conv.h"
 #include "ops/op.h"
 
 #include <assert.h>
 #include <string.h>
 
-struct job {
-    fine_context *ctx;
-    const struct fine__node *n;
-    int64_t groups, stride, top, left;
-    int64_t height, width, channels;            /* of x; channels of one group */
-    int64_t kernel_height, kernel_width;
-    int64_t out_height, out_width, out_channels;        /* channels of one group */
-    int64_t patch;                              /* numbers a patch */
-    fine__real *turned, *patches, *partial;     /* weight (groups, patch, O/groups); a worker's */
-    fine__real *dx;
-    double beta;
-};
-
-static struct job
-job_of(fine_context *ctx, const struct fine__node *n)
+static struct fine__conv_walk
+walk_of(const struct fine__node *n)
 {
-    const struct fine__tensor *x = n->in[0], *w = n->in[1];
-    struct job job = { .ctx = ctx, .n = n, .groups = n->size[0], .stride = n->size[1],
-                       .top = n->size[2], .left = n->size[3], .height = x->shape[1],
-                       .width = x->shape[2], .channels = w->shape[1],
-                       .kernel_height = w->shape[2], .kernel_width = w->shape[3],
-                       .out_height = n->out->shape[1], .out_width = n->out->shape[2] };
+    const struct fine__tensor *x = n->in[0], *w = n->in[1], *y = n->out;
 
-    job.out_channels = n->out->shape[3] / job.groups;
-    job.patch = job.kernel_height * job.kernel_width * job.channels;
-    return job;
+    return (struct fine__conv_walk){
+        .x = x->data, .images = x->shape[0], .height = x->shape[1], .width = x->shape[2],
+        .channels = x->shape[3], .groups = n->size[0], .stride = n->size[1], .top = n->size[2],
+        .left = n->size[3], .kernel_height = w->shape[2], .kernel_width = w->shape[3],
+        .out_height = y->shape[1], .out_width = y->shape[2]
+    };
 }
 
-/* Between the weight as it is stored and (groups, K, L, C, O): one way, or added back. */
-static void
-turn(const struct job *job, const fine__real *from, fine__real *to, bool back, double beta)
+static bool
+is_depthwise(const struct fine__node *n)
 {
-    const int64_t area = job->kernel_height * job->kernel_width, all = job->groups;
-
-    for (int64_t g = 0; g < all; g++)
-        for (int64_t o = 0; o < job->out_channels; o++)
-            for (int64_t c = 0; c < job->channels; c++)
-                for (int64_t k = 0; k < area; k++) {
-                    const int64_t stored = ((g * job->out_channels + o) * job->channels + c) *
-                                               area + k;
-                    const int64_t turned = ((g * area + k) * job->channels + c) *
-                                               job->out_channels + o;
-
-                    if (!back)
-                        to[turned] = from[stored];
-                    else
-                        to[stored] = from[turned] + (beta == 0 ? 0 : to[stored]);
-                }
-}
-
-/* The image's patches of group g, or the way back: patches added to the image. */
-static void
-patches(const struct job *job, fine__real *image, int64_t g, fine__real *patches, bool back)
-{
-    const int64_t channels = job->channels, pixel = channels * job->groups;
-    const size_t bytes = (size_t)channels * sizeof *image;
-    fine__real *patch = patches;
-
-    for (int64_t i = 0; i < job->out_height * job->out_width; i++)
-        for (int64_t k = 0; k < job->kernel_height * job->kernel_width; k++, patch += channels) {
-            const int64_t y = i / job->out_width * job->stride + k / job->kernel_width - job->top;
-            const int64_t x = i % job->out_width * job->stride + k % job->kernel_width - job->left;
-            const bool inside = y >= 0 && y < job->height && x >= 0 && x < job->width;
-            fine__real *at = inside ? image + (y * job->width + x) * pixel + g * channels : NULL;
-
-            if (!back && inside)
-                memcpy(patch, at, bytes);
-            else if (!back)
-                memset(patch, 0, bytes);
-            else if (inside)
-                for (int64_t c = 0; c < channels; c++)
-                    at[c] += patch[c];
-        }
+    return n->size[0] > 1 && n->size[0] == n->in[0]->shape[3] && n->size[0] == n->out->shape[3];
 }
 
 static void
-forward_image(void *arg, int64_t image, int worker)
+multiply(struct fine__tape *t, const struct fine__node *n, const struct fine__conv_product *product)
 {
-    const struct job *job = arg;
-    const int64_t pixels = job->out_height * job->out_width, wide = job->out_channels * job->groups;
-    fine__real *room = job->patches + worker * pixels * job->patch;
-    fine__real *x = job->n->in[0]->data +
-                    image * job->height * job->width * job->channels * job->groups;
-    fine__real *y = job->n->out->data + image * pixels * wide;
-
-    for (int64_t g = 0; g < job->groups; g++) {
-        patches(job, x, g, room, false);
-        fine__gemm_one(job->ctx, pixels, job->out_channels, job->patch,
-                       (struct fine__matrix){ room, job->patch, 1 },
-                       (struct fine__matrix){ job->turned + g * job->patch * job->out_channels,
-                                              job->out_channels, 1 },
-                       0, y + g * job->out_channels, wide);
-    }
-    if (job->n->in[2] != NULL)
-        for (int64_t i = 0; i < pixels; i++)
-            for (int64_t o = 0; o < wide; o++)
-                y[i * wide + o] += job->n->in[2]->data[o];
-}
-
-static void
-input_image(void *arg, int64_t image, int worker)
-{
-    const struct job *job = arg;
-    const int64_t pixels = job->out_height * job->out_width, wide = job->out_channels * job->groups;
-    const int64_t size = job->height * job->width * job->channels * job->groups;
-    fine__real *room = job->patches + worker * pixels * job->patch;
-    fine__real *dx = job->dx + image * size;
-    const fine__real *dy = job->n->out->grad + image * pixels * wide;
-
-    if (job->beta == 0)
-        memset(dx, 0, (size_t)size * sizeof *dx);
-    for (int64_t g = 0; g < job->groups; g++) {
-        fine__gemm_one(job->ctx, pixels, job->patch, job->out_channels,
-                       (struct fine__matrix){ dy + g * job->out_channels, wide, 1 },
-                       (struct fine__matrix){ job->turned + g * job->patch * job->out_channels, 1,
-                                              job->out_channels },
-                       0, room, job->patch);
-        patches(job, dx, g, room, true);
-    }
-}
-
-static void
-weight_image(void *arg, int64_t image, int worker)
-{
-    const struct job *job = arg;
-    const int64_t pixels = job->out_height * job->out_width, wide = job->out_channels * job->groups;
-    fine__real *room = job->patches + worker * pixels * job->patch;
-    fine__real *x = job->n->in[0]->data +
-                    image * job->height * job->width * job->channels * job->groups;
-    const fine__real *dy = job->n->out->grad + image * pixels * wide;
-
-    for (int64_t g = 0; g < job->groups; g++) {
-        patches(job, x, g, room, false);
-        fine__gemm_one(job->ctx, job->patch, job->out_channels, pixels,
-                       (struct fine__matrix){ room, 1, job->patch },
-                       (struct fine__matrix){ dy + g * job->out_channels, wide, 1 }, 0,
-                       job->partial + image * job->patch * wide + g * job->patch *
-                           job->out_channels, job->out_channels);
-    }
+    if (is_depthwise(n))
+        fine__conv_depthwise(t, product);
+    else
+        fine__conv_multiply(t, product);
 }
 
 static void
 forward(struct fine__tape *t, struct fine__node *n)
 {
-    struct job job = job_of(t->ctx, n);
-    const struct fine__arena_mark mark = fine__tape_mark(t);
+    const int64_t *weight = n->in[1]->shape, *y = n->out->shape;
+    const int64_t area = weight[2] * weight[3], out = y[3] / n->size[0];
+    const struct fine__conv_product product = {
+        .walk = walk_of(n),
+        .weight = { n->in[1]->data, weight[3], 1, area, weight[1] * area, out * weight[1] * area },
+        .bias = n->in[2] != NULL ? n->in[2]->data : NULL,
+        .columns = out, .to = n->out->data, .image_step = y[1] * y[2] * y[3],
+        .row_step = y[2] * y[3], .column_step = y[3]
+    };
 
-    job.turned = fine__tape_take(t, n->in[1]->count);
-    job.patches = fine__tape_take(t, fine__n_workers(t->ctx) * job.out_height * job.out_width *
-                                         job.patch);
-    if (t->status < 0)
-        return;
-    turn(&job, n->in[1]->data, job.turned, false, 0);
-    fine__parallel_for(t->ctx, n->out->shape[0], forward_image, &job);
-    fine__tape_rewind(t, mark);
+    multiply(t, n, &product);
+}
+
+/* In one direction: the cells that touch input pixels first, first + stride, … */
+struct phase {
+    int64_t pixels, cells, last;    /* how many; the last cell comes first, the weight is turned */
+    int64_t before;                 /* zeros before the output's gradient */
+};
+
+static struct phase
+phase_of(int64_t first, int64_t size, int64_t kernel, int64_t before, int64_t stride)
+{
+    const int64_t cell = (first + before) % stride;
+    struct phase p = { .pixels = first < size ? (size - first + stride - 1) / stride : 0 };
+
+    p.cells = cell < kernel ? (kernel - cell + stride - 1) / stride : 0;
+    p.last = cell + stride * (p.cells - 1);
+    p.before = p.cells - 1 - (first + before - cell) / stride;
+    return p;
+}
+
+static void
+input_gradient(struct fine__tape *t, const struct fine__node *n, double beta, fine__real *dx)
+{
+    const int64_t *x = n->in[0]->shape, *weight = n->in[1]->shape, *y = n->out->shape;
+    const int64_t stride = n->size[1], groups = n->size[0];
+    const int64_t area = weight[2] * weight[3], out = y[3] / groups;
+    const bool gaps = stride > weight[2] || stride > weight[3];
+
+    if (gaps && beta == 0)          /* no cell touches some pixels */
+        memset(dx, 0, (size_t)n->in[0]->count * sizeof *dx);
+    for (int64_t i = 0; i < stride * stride; i++) {
+        const int64_t row = i / stride, column = i % stride;
+        const struct phase v = phase_of(row, x[1], weight[2], n->size[2], stride);
+        const struct phase h = phase_of(column, x[2], weight[3], n->size[3], stride);
+        const struct fine__conv_product product = {
+            .walk = { .x = n->out->grad, .images = y[0], .height = y[1], .width = y[2],
+                      .channels = y[3], .groups = groups, .stride = 1, .kernel_height = v.cells,
+                      .kernel_width = h.cells, .top = v.before, .left = h.before,
+                      .out_height = v.pixels, .out_width = h.pixels },
+            .weight = { n->in[1]->data + v.last * weight[3] + h.last, -stride * weight[3], -stride,
+                        weight[1] * area, area, out * weight[1] * area },
+            .columns = weight[1], .to = dx + (row * x[2] + column) * x[3],
+            .image_step = x[1] * x[2] * x[3], .row_step = stride * x[2] * x[3],
+            .column_step = stride * x[3], .add = gaps || beta != 0
+        };
+
+        if (v.cells > 0 && h.cells > 0 && v.pixels > 0 && h.pixels > 0)
+            multiply(t, n, &product);
+    }
 }
 
 static void
 backward(struct fine__tape *t, struct fine__node *n)
 {
-    struct job job = job_of(t->ctx, n);
-    const int64_t images = n->out->shape[0], wide = n->out->shape[3];
-    double beta_weight, beta_bias;
+    const int64_t wide = n->out->shape[3];
+    const struct fine__conv_walk walk = walk_of(n);
+    double beta;
+    fine__real *dx = fine__grad(t, n->in[0], &beta);
 
-    job.dx = fine__grad(t, n->in[0], &job.beta);
-    fine__real *dw = fine__grad(t, n->in[1], &beta_weight);
-    fine__real *db = fine__grad(t, n->in[2], &beta_bias);
-    const struct fine__arena_mark mark = fine__tape_mark(t);
+    if (dx != NULL)
+        input_gradient(t, n, beta, dx);
+    fine__real *dw = fine__grad(t, n->in[1], &beta);
 
-    job.turned = fine__tape_take(t, n->in[1]->count);
-    job.patches = fine__tape_take(t, fine__n_workers(t->ctx) * job.out_height * job.out_width *
-                                         job.patch);
-    if (dw != NULL)
-        job.partial = fine__tape_take(t, images * n->in[1]->count);
-    if (t->status < 0)
-        return;
-    turn(&job, n->in[1]->data, job.turned, false, 0);
-    if (job.dx != NULL)
-        fine__parallel_for(t->ctx, images, input_image, &job);
-    if (dw != NULL) {
-        fine__parallel_for(t->ctx, images, weight_image, &job);
-        for (int64_t image = 1; image < images; image++)
-            for (int64_t i = 0; i < n->in[1]->count; i++)
-                job.partial[i] += job.partial[image * n->in[1]->count + i];
-        turn(&job, job.partial, dw, true, beta_weight);
-    }
-    if (db != NULL && beta_bias == 0)
+    if (dw != NULL && is_depthwise(n))
+        fine__conv_depthwise_gradient(t, &walk, n->out->grad, beta, dw);
+    else if (dw != NULL)
+        fine__conv_weight_gradient(t, &walk, wide, n->out->grad, beta, dw);
+    fine__real *db = fine__grad(t, n->in[2], &beta);
+
+    if (db != NULL && beta == 0)
         memset(db, 0, (size_t)wide * sizeof *db);
     fine__add_column_sums(t, n->out->count / wide, wide, n->out->grad, wide, db);
-    fine__tape_rewind(t, mark);
 }
 
 static const struct fine__op op = { "conv2d", forward, backward };
