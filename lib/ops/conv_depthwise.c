@@ -94,9 +94,10 @@ fine__conv_depthwise(struct fine__tape *t, const struct fine__conv_product *prod
                        .channels = w->channels };
     const struct fine__arena_mark mark = fine__tape_mark(t);
 
+    if (w->images * w->out_height * w->out_width == 0)
+        return;
     job.cells = fine__tape_take(t, job.area * job.channels);
-    if (job.cells == NULL || w->images * w->out_height * w->out_width == 0 ||
-        !fine__conv_cut(t, w, TILES, false, &job.strips))
+    if (job.cells == NULL || !fine__conv_cut(t, w, TILES, false, &job.strips))
         return;
     for (int64_t k = 0; k < job.area; k++)
         for (int64_t c = 0; c < job.channels; c++)
