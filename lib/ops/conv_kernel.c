@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/compiler.h"
+#include "tensor/vec.h"
 
 #define PIXELS FINE__CONV_PIXELS
 #define COLUMNS(bytes, vectors) ((vectors) * (bytes) / (int)sizeof(fine__real))

@@ -8,8 +8,7 @@
  * The sums of PIXELS x VECTORS vectors stay in registers.
  */
 
-typedef fine__real NAME(vec) __attribute__((vector_size(BYTES)));
-typedef fine__real NAME(any) __attribute__((vector_size(BYTES), aligned(4), may_alias));
+FINE__VEC_TYPES(NAME(vec), NAME(any), BYTES);
 
 #define LANES (BYTES / (int)sizeof(fine__real))
 

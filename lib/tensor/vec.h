@@ -27,6 +27,11 @@ typedef int64_t fine__vec_mask __attribute__((vector_size(64)));
 typedef int32_t fine__vec_mask __attribute__((vector_size(64)));
 #endif
 
+/* Vectors of another size, for a loop that is written once for each width of registers. */
+#define FINE__VEC_TYPES(vec, unaligned, bytes)                              \
+    typedef fine__real vec __attribute__((vector_size(bytes)));             \
+    typedef fine__real unaligned __attribute__((vector_size(bytes), aligned(4), may_alias))
+
 #define FINE__VEC_ZERO ((fine__vec){ 0 })
 
 FINE__INLINE fine__vec
