@@ -2,7 +2,7 @@
 # Sourced by quickstart.sh, tests/run.sh and .ci/run; installs only what is missing.
 
 build_packages="gcc libc6-dev meson ninja-build pkgconf python3 libblis-dev libyaml-dev
-libjansson-dev libutf8proc-dev libxxhash-dev"
+libjansson-dev libutf8proc-dev libxxhash-dev libjpeg62-turbo-dev libpng-dev"
 download_packages="python3-pip"
 test_packages="g++ check locales"
 

@@ -14,7 +14,8 @@ import sys
 BASE = {'base'}
 COMPUTE = BASE | {'tensor', 'tape', 'ops', 'nn'}
 TEXT = BASE | {'text'}
-TRAIN = COMPUTE | TEXT | {'io', 'models', 'data', 'train'}
+IMAGE = BASE | {'image'}
+TRAIN = COMPUTE | TEXT | IMAGE | {'io', 'models', 'data', 'train'}
 LAYERS = {
     'base': BASE,
     'tensor': BASE | {'tensor'},
@@ -23,9 +24,10 @@ LAYERS = {
     'nn': COMPUTE,
     'io': BASE | {'tensor', 'io'},
     'text': TEXT,
-    'data': TEXT | {'data'},
-    # A model folder holds weights and a tokenizer, so opening one needs both.
-    'models': COMPUTE | TEXT | {'io', 'models'},
+    'image': IMAGE,
+    'data': TEXT | IMAGE | {'data'},
+    # A model folder holds weights, and a tokenizer or how pictures are prepared.
+    'models': COMPUTE | TEXT | IMAGE | {'io', 'models'},
     'train': TRAIN,
     'inspect': TRAIN | {'inspect'},
     'report': TRAIN | {'inspect', 'report'},
@@ -33,14 +35,18 @@ LAYERS = {
     'api': TRAIN | {'inspect', 'report', 'recipe', 'api'},
 }
 
-ONE_INCLUDER = {
-    'jansson.h': 'base/json.c',
-    'utf8proc.h': 'base/utf8.c',
-    'xxhash.h': 'base/hash.c',
-    'yaml.h': 'recipe/yaml.c',
-    'blis.h': 'tensor/gemm.c',
-    'pthread.h': 'base/parallel.c',
-    'setjmp.h': 'io/image.c',
+INCLUDERS = {
+    'jansson.h': {'base/json.c'},
+    'utf8proc.h': {'base/utf8.c'},
+    'xxhash.h': {'base/hash.c'},
+    'yaml.h': {'recipe/yaml.c'},
+    'blis.h': {'tensor/gemm.c'},
+    'pthread.h': {'base/parallel.c'},
+    'jpeglib.h': {'image/jpeg.c'},
+    'jerror.h': {'image/jpeg.c'},
+    'png.h': {'image/png.c'},
+    # What libjpeg and libpng call on an error must not return.
+    'setjmp.h': {'image/jpeg.c', 'image/png.c'},
 }
 
 FORBIDDEN = '''
@@ -88,9 +94,10 @@ def check_includes(name, folder, text):
                 yield f'includes "{header}" without its folder'
             elif target not in LAYERS.get(folder, set()):
                 yield f'{folder} must not include {header}'
-        elif header.split('/')[-1] in ONE_INCLUDER:
-            if name != ONE_INCLUDER[header.split('/')[-1]]:
-                yield f'only {ONE_INCLUDER[header.split("/")[-1]]} includes <{header}>'
+        elif header.split('/')[-1] in INCLUDERS:
+            allowed = INCLUDERS[header.split('/')[-1]]
+            if name not in allowed:
+                yield f'only {", ".join(sorted(allowed))} includes <{header}>'
         elif header == 'finetune.h' and name != 'train/fit.c':
             yield 'includes the umbrella <finetune.h>; name the header'
     if name == 'train/fit.c':
