@@ -239,9 +239,9 @@ backward(struct fine__tape *t, struct fine__node *n)
 
 static const struct fine__op op = { "linear", forward, backward };
 
-struct fine__tensor *
-fine__linear(struct fine__tape *t, struct fine__tensor *x, enum fine__activation f,
-             struct fine__tensor *weight, struct fine__tensor *bias)
+static struct fine__tensor *
+plain(struct fine__tape *t, struct fine__tensor *x, enum fine__activation f,
+      struct fine__tensor *weight, struct fine__tensor *bias)
 {
     const struct fine__node n = { .op = &op, .in = { x, weight, bias }, .n_in = 3,
                                   .size = { (int64_t)f } };
@@ -249,6 +249,28 @@ fine__linear(struct fine__tape *t, struct fine__tensor *x, enum fine__activation
 
     assert(t->status < 0 || x->shape[1] == weight->shape[1]);
     return fine__apply(t, &n, 2, shape);
+}
+
+/* y, and in its columns from `first` on what a low-rank change of the weight adds. */
+static struct fine__tensor *
+adapted(struct fine__tape *t, struct fine__tensor *y, struct fine__tensor *x,
+        enum fine__activation f, const struct fine__tensor *weight, int64_t first)
+{
+    const struct fine__low_rank *change = weight->low_rank;
+
+    if (change == NULL)
+        return y;
+    x = f != FINE__IDENTITY ? fine__activate(t, x, f) : x;
+    x = fine__dropout(t, x, t->dropout_key != 0 && change->a->wants_grad ? change->p : 0);
+    x = plain(t, x, FINE__IDENTITY, change->a, NULL);                           /* (N,r) */
+    return fine__add_product(t, y, x, change->b, first, change->scale);
+}
+
+struct fine__tensor *
+fine__linear(struct fine__tape *t, struct fine__tensor *x, enum fine__activation f,
+             struct fine__tensor *weight, struct fine__tensor *bias)
+{
+    return adapted(t, plain(t, x, f, weight, bias), x, f, weight, 0);
 }
 
 struct fine__tensor *
@@ -260,7 +282,7 @@ fine__linear_across(struct fine__tape *t, struct fine__tensor *x, enum fine__act
     const int64_t shape[2] = { x->shape[0], weight->shape[1] };
 
     assert(t->status < 0 || x->shape[1] == weight->shape[0]);
-    return fine__apply(t, &n, 2, shape);
+    return adapted(t, fine__apply(t, &n, 2, shape), x, f, weight, 0);
 }
 
 struct fine__tensor *
@@ -271,8 +293,11 @@ fine__linear3(struct fine__tape *t, struct fine__tensor *x, struct fine__tensor 
                                   .in = { x, weight[0], weight[1], weight[2], bias[0], bias[1],
                                           bias[2] } };
     const int64_t shape[2] = { x->shape[0], 3 * weight[0]->shape[0] };
+    struct fine__tensor *y = fine__apply(t, &n, 2, shape);
 
-    return fine__apply(t, &n, 2, shape);
+    for (int i = 0; i < 3; i++)
+        y = adapted(t, y, x, FINE__IDENTITY, weight[i], i * weight[0]->shape[0]);
+    return y;
 }
 
 #ifdef FINE__GRADCHECK

@@ -22,6 +22,12 @@ struct fine__tensor *fine__activate(struct fine__tape *t, struct fine__tensor *x
 struct fine__tensor *fine__add(struct fine__tape *t, struct fine__tensor *a,
                                struct fine__tensor *b);
 
+/* y (…,C), x (…,R) of as many rows, weight (O,R …) → as y: scale x weight^T added to columns
+ * [first, first + O). */
+struct fine__tensor *fine__add_product(struct fine__tape *t, struct fine__tensor *y,
+                                       struct fine__tensor *x, struct fine__tensor *weight,
+                                       int64_t first, double scale);
+
 struct fine__attending {
     int64_t n_heads, n_seqs;
     const int64_t *offsets;         /* sequence i is tokens [offsets[i], offsets[i + 1]) */
@@ -129,7 +135,8 @@ struct fine__tensor *fine__layernorm(struct fine__tape *t, struct fine__tensor *
                                      struct fine__tensor *residual, struct fine__tensor *weight,
                                      struct fine__tensor *bias, double eps, double p);
 
-/* x (N,C), weight (O,C), bias (O) or NULL → (N,O): f(x) weight^T + bias. */
+/* x (N,C), weight (O,C), bias (O) or NULL → (N,O): f(x) weight^T + bias. A weight that is adapted
+ * (tensor.h) counts with its change, here and in the next two, and in conv2d. */
 struct fine__tensor *fine__linear(struct fine__tape *t, struct fine__tensor *x,
                                   enum fine__activation f, struct fine__tensor *weight,
                                   struct fine__tensor *bias);

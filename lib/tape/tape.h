@@ -53,7 +53,8 @@ struct fine__tape {
     int64_t n_nodes;
     int status;
     bool recording;                 /* false: prediction, nothing is ever recorded */
-    uint64_t dropout_key;           /* of this micro-batch; each op with dropout draws its own from it */
+    uint64_t dropout_key;           /* of this micro-batch; each op with dropout draws its own from it.
+                                     * 0: evaluation mode */
     uint64_t n_dropouts;
     struct fine__spare spare[FINE__MAX_SPARE];
     int n_spare;

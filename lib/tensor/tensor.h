@@ -20,6 +20,14 @@ struct fine__rows {
     int64_t n_rows, width;
 };
 
+struct fine__tensor;
+
+/* A low-rank change of a weight (LoRA): W + scale B A, where the weight itself stays. */
+struct fine__low_rank {
+    struct fine__tensor *a, *b;     /* a (r,C …), b (O,r …) */
+    double scale, p;                /* p: dropout before a, where b or a is trained */
+};
+
 struct fine__tensor {
     fine__real *data, *grad;        /* grad NULL: none yet */
     int64_t shape[FINE__MAX_DIMS];
@@ -27,6 +35,7 @@ struct fine__tensor {
     int n_dims;
     bool wants_grad, is_param;
     struct fine__rows *rows;        /* embeddings that are trained, else NULL */
+    const struct fine__low_rank *low_rank;  /* weights that are adapted, else NULL */
 };
 
 #endif
