@@ -16,6 +16,21 @@ extern "C" {
 typedef struct fine_model fine_model;
 typedef struct fine_session fine_session;
 
+/* Low-rank changes of weights that stay themselves (LoRA, Hu et al., arXiv 2106.09685). */
+struct fine_adapter_options {
+    size_t struct_size;
+    int64_t rank;               /* 8 */
+    double alpha;               /* 16; changes count alpha / rank times */
+    double dropout;             /* 0: before the change, in training */
+    const char *const *targets; /* last parts of layers' names, as PEFT has them: "query", "value";
+                                 * or "all-linear" alone: every linear layer of the encoder */
+    int64_t n_targets;
+    int32_t rank_stabilised;    /* 1: alpha / sqrt(rank) (arXiv 2312.03732) */
+    int32_t reserved;
+};
+/** Fills in the defaults; targets are needed. @since 0.1 */
+FINE_API void fine_adapter_options_init(struct fine_adapter_options *options, size_t size);
+
 struct fine_model_options {
     size_t struct_size;
     int64_t seed;               /* for weights that the files lack; default 0 */
@@ -24,13 +39,17 @@ struct fine_model_options {
     double dropout;             /* in place of all of the configuration's; -1 (default): as configured */
     const char *architecture;   /* of weights without a config.json: "resnet50", "cifar-resnet20", …;
                                  * NULL (default): config.json says what the model is */
+    const struct fine_adapter_options *adapter; /* a new adapter; NULL (default): none, or the one
+                                                 * that lies in the folder */
 };
 
 /** Fills in the defaults. @since 0.1 */
 FINE_API void fine_model_options_init(struct fine_model_options *options, size_t size);
 
 /**
- * Opens a model folder: config.json, model.safetensors (or its index and shards),
+ * Opens a model folder, or an adapter's (PEFT's adapter_config.json and
+ * adapter_model.safetensors, beside the weights they change or naming their folder).
+ * A model folder holds config.json, model.safetensors (or its index and shards),
  * the tokenizer's files where there are any, finetune.json where this library wrote it.
  * Image models come under transformers', timm's and torchvision's names, with their
  * config.json or, without one, with options->architecture.

@@ -13,7 +13,7 @@ static_assert(offsetof(struct fine_model_options, seed) == sizeof(size_t), "fiel
 static_assert(offsetof(struct fine_task_options, type) == sizeof(size_t), "fields never move");
 
 /* The structs as they were in 0.1. */
-static const size_t model_v1 = offsetof(struct fine_model_options, architecture) +
+static const size_t model_v1 = offsetof(struct fine_model_options, adapter) +
                                sizeof(char *);
 static const size_t task_v1 = offsetof(struct fine_task_options, overlong) + sizeof(char *);
 static const size_t param_v1 = offsetof(struct fine_param_info, frozen) + sizeof(int32_t);
@@ -26,6 +26,16 @@ void
 fine_model_options_init(struct fine_model_options *options, size_t size)
 {
     options_out(options, size, &model_defaults, sizeof model_defaults);
+}
+
+void
+fine_adapter_options_init(struct fine_adapter_options *options, size_t size)
+{
+    const struct fine_adapter_options defaults = { .struct_size = sizeof defaults,
+                                                   .rank = 8,
+                                                   .alpha = 16 };
+
+    options_out(options, size, &defaults, sizeof defaults);
 }
 
 void
@@ -53,6 +63,8 @@ read_options(const struct fine_model_options *options, struct fine_model_options
         if (rc < 0)
             return struct_error(rc, "fine_model_options");
     }
+    if (o->adapter != NULL && o->adapter->struct_size != sizeof *o->adapter)
+        return struct_error(FINE_EINVAL, "fine_adapter_options");
     if (!(o->dropout < 1) || (o->dropout < 0 && o->dropout != -1))
         return fine__fail(FINE_EINVAL, "fine_model_options: dropout must be in [0, 1), or -1 for "
                           "the configuration's");

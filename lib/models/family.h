@@ -55,6 +55,7 @@ struct fine__family {
     const struct fine__head *heads; /* the last has no out */
     bool causal;                    /* a token knows only those before it */
     bool has_pooler;                /* model->pooler is declared by build */
+    bool across;                    /* weights of layers are stored (C,O) */
     const void *variant;            /* the family file's own */
     /* Tensors of a checkpoint that are no part of the model here: patterns, NULL at the end. */
     const char *const *ignored;

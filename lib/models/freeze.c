@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/number.h"
+#include "models/adapter.h"
 #include "models/family.h"
 
 /* Glob with * and ?: the last star is remembered and grown when the rest doesn't fit. */
@@ -179,10 +180,12 @@ fine__model_update_trained(fine_model *model)
     for (int64_t i = 0; i < model->params.count; i++) {
         struct fine__param *param = &model->params.list[i];
 
-        param->tensor.wants_grad = !param->frozen && is_used(model, param);
+        param->tensor.wants_grad = !param->frozen && is_used(model, param) &&
+                                   (model->adapter == NULL || param->is_adapter || param->is_head);
         if (param->tensor.wants_grad)
             model->stage_trains[param->stage] = true;
     }
+    fine__adapter_link(model);
     /* Gradients of what is frozen now go at once; the others are made when they are needed. */
     fine__params_drop_gradients(&model->params);
 }

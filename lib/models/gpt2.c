@@ -245,6 +245,7 @@ const struct fine__family fine__family_gpt2 = {
     .bare_architecture = "GPT2Model",
     .heads = heads,
     .causal = true,
+    .across = true,
     .ignored = ignored,
     .configure = configure,
     .build = build,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/adapter.h"
 #include "models/family.h"
 #include "models/kinds.h"
 
@@ -39,7 +40,8 @@ declare(fine_model *model, double init_std, int n_dims, int64_t rows, int64_t co
     char full[160];
 
     snprintf(full, sizeof full, format, name);
-    fine__params_add(&model->params, &like, n_dims, shape, "%s%s", model->wrapper, full);
+    fine__params_add(&model->params, &like, n_dims, shape, "%s%s%s",
+                     model->adapter != NULL ? FINE__ADAPTER_PREFIX : "", model->wrapper, full);
 }
 
 /* True where the word embedding is the output's weight. */

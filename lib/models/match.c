@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/parallel.h"
+#include "models/adapter.h"
 #include "models/open.h"
 
 /* What training tools put before every name of a model that they wrapped. */
@@ -77,18 +78,30 @@ find_school(struct fine__opening *o)
         }
 }
 
+bool
+fine__weights_are_in(const struct fine__source *source)
+{
+    static const char *const names[] = { "model.safetensors", "model.safetensors.index.json",
+                                         "pytorch_model.bin", "pytorch_model.bin.index.json" };
+
+    for (int64_t i = 0; i < FINE__COUNT(names); i++)
+        if (fine__source_has(source, names[i]))
+            return true;
+    return false;
+}
+
 int
 fine__open_weights(struct fine__opening *o)
 {
     fine_model *model = o->model;
-    const bool there = fine__source_has(o->source, "model.safetensors") ||
-                       fine__source_has(o->source, "model.safetensors.index.json");
+    const struct fine__source *source = o->base_folder != NULL ? o->base_folder : o->source;
+    const bool there = fine__weights_are_in(source);
 
     if (!there && o->options->random_weights) {
         model->prefix = fine__strdup(model->ctx, "");
         return model->prefix != NULL ? 0 : FINE_ENOMEM;
     }
-    FINE__TRY(fine__weights_open(&o->weights, model->ctx, o->source));
+    FINE__TRY(fine__weights_open(&o->weights, model->ctx, source));
     if (fine__source_has(o->source, "head.safetensors"))
         FINE__TRY(fine__weights_open_file(&o->head, model->ctx, o->source, "head.safetensors"));
     find_wrapper(o);
@@ -163,12 +176,13 @@ fine__checkpoint_find(const struct fine__weights *weights, const char *name)
     return found;
 }
 
-/* The pooler and the old head may be absent: they are drawn. */
+/* The pooler, the old head and a new adapter may be absent: they are drawn. */
 static bool
-may_be_absent(const fine_model *model, const struct fine__param *param)
+may_be_absent(const fine_model *model, const struct fine__param *param, bool is_new)
 {
-    return param->stage == model->n_layers + 1 &&
-           (!param->is_head || model->task == FINE__TASK_NONE);
+    return (param->stage == model->n_layers + 1 &&
+            (!param->is_head || model->task == FINE__TASK_NONE)) ||
+           (param->is_adapter && is_new);
 }
 
 static int
@@ -182,17 +196,52 @@ check_type(const struct fine__opening *o, const struct fine__weight *weight)
                       fine__type_name(weight->type));
 }
 
+/* A head that an adapter brings counts before its base's. */
+struct fine__weights *
+fine__opening_head(const struct fine__opening *o, const char *name, int64_t *index)
+{
+    struct fine__weights *const files[] = { o->head, o->weights };
+    char full[600];
+
+    if (o->adapter != NULL) {
+        (void)snprintf(full, sizeof full, "%s%s", FINE__ADAPTER_PREFIX, name);
+        *index = fine__weights_find(o->adapter, full);
+        if (*index >= 0)
+            return o->adapter;
+    }
+    for (int i = 0; i < 2; i++)
+        if (files[i] != NULL && (*index = fine__checkpoint_find(files[i], name)) >= 0)
+            return files[i];
+    *index = -1;
+    return NULL;
+}
+
+/* The file that a parameter is in, and where: -1: nowhere. */
+static struct fine__weights *
+find_param(const struct fine__opening *o, const struct fine__param *param, int64_t *index)
+{
+    const char *name = fine__plain_name(o->model, param);
+
+    if (param->is_head)
+        return fine__opening_head(o, name, index);
+    if (!param->is_adapter) {
+        *index = fine__checkpoint_find(o->weights, name);
+        return o->weights;
+    }
+    *index = o->adapter != NULL ? fine__weights_find(o->adapter, param->name) : -1;
+    return o->adapter;
+}
+
 static int
 match_param(struct fine__opening *o, int64_t i)
 {
     const struct fine__param *param = &o->model->params.list[i];
-    struct fine__weights *weights = param->is_head && o->head != NULL ? o->head : o->weights;
+    struct fine__weights *weights = find_param(o, param, &o->from[i]);
     const struct fine__weight *weight;
     char have[256], want[256];
 
-    o->from[i] = fine__checkpoint_find(weights, param->name);
     if (o->from[i] < 0)
-        return may_be_absent(o->model, param)
+        return may_be_absent(o->model, param, o->adapter == NULL)
                    ? 0 : fine__also(FINE_ESHAPE, "%s: weights: '%s' is missing",
                                     fine__source_name(o->source), param->name);
     weight = fine__weights_at(weights, o->from[i]);
@@ -228,9 +277,17 @@ find_left_over(struct fine__opening *o)
 
     if (taken == NULL)
         return FINE_ENOMEM;
-    for (int64_t i = 0; i < n_params; i++)
-        if (o->from[i] >= 0 && (o->head == NULL || !o->model->params.list[i].is_head))
-            taken[o->from[i]] = true;
+    for (int64_t i = 0; i < n_params; i++) {
+        const struct fine__param *param = &o->model->params.list[i];
+        /* The base's own head, too, where another file brings the one that counts. */
+        const int64_t at = param->is_adapter ? -1
+                           : param->is_head  ? fine__checkpoint_find(
+                                                  o->weights, fine__plain_name(o->model, param))
+                                             : o->from[i];
+
+        if (at >= 0)
+            taken[at] = true;
+    }
     for (int64_t i = 0; i < FINE__N_BUFFERS * o->model->norms.count; i++)
         if (o->buffers[i] >= 0)
             taken[o->buffers[i]] = true;
@@ -251,6 +308,27 @@ find_left_over(struct fine__opening *o)
                   "pre-training) %s not used", (long long)n_ignored, n_ignored == 1 ? "" : "s",
                   n_ignored == 1 ? "is" : "are");
     fine__free(o->model->ctx, taken);
+    return rc;
+}
+
+/* Every tensor of an adapter's file must have found its place. */
+static int
+find_left_over_of_adapter(struct fine__opening *o)
+{
+    const int64_t n = fine__weights_count(o->adapter);
+    int64_t index;
+    int rc = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const char *name = fine__weights_at(o->adapter, i)->name;
+        bool taken = false;
+
+        for (int64_t k = 0; k < o->model->params.count && !taken; k++)
+            taken = find_param(o, &o->model->params.list[k], &index) == o->adapter && index == i;
+        if (!taken)
+            rc = fine__also(FINE_ESHAPE, "%s: adapter: '%s' changes nothing in this %s model",
+                            fine__source_name(o->source), name, o->model->family->name);
+    }
     return rc;
 }
 
@@ -372,6 +450,11 @@ fine__match_weights(struct fine__opening *o)
 
         rc = rc < 0 ? rc : left;
     }
+    if (o->adapter != NULL) {
+        const int left = find_left_over_of_adapter(o);
+
+        rc = rc < 0 ? rc : left;
+    }
     return rc;
 }
 
@@ -393,7 +476,9 @@ fine__read_weights(struct fine__opening *o)
 
     for (int64_t i = 0; i < params->count; i++) {
         struct fine__param *param = &params->list[i];
-        struct fine__weights *weights = param->is_head && o->head != NULL ? o->head : o->weights;
+        int64_t index;
+        struct fine__weights *weights =
+            o->from[i] >= 0 ? find_param(o, param, &index) : NULL;
 
         if (o->from[i] >= 0)
             FINE__TRY(fine__weights_read_floats(weights, o->from[i], param->tensor.data));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "models/adapter.h"
 #include "models/family.h"
 #include "text/tokenizer.h"
 
@@ -48,6 +49,7 @@ fine__model_unref(fine_model *model)
 
     fine__runner_free(model->by_hand);
     fine__tokenizer_unref(model->tokenizer);
+    fine__adapter_free(model->adapter);
     fine__params_free(&model->params);
     fine__norms_free(ctx, &model->norms);
     fine__free(ctx, model->config);

@@ -14,6 +14,7 @@
 #include "ops/ops.h"
 #include <finetune/model.h>
 
+struct fine__adapter;
 struct fine__family;
 struct fine__head;
 struct fine__tape;
@@ -69,6 +70,7 @@ struct fine_model {
     char fingerprint[33];
     struct fine__buf config_text;       /* config.json as opened */
     struct fine__buf card;              /* README.md to save; empty: a short one is written */
+    struct fine__adapter *adapter;      /* low-rank changes; NULL: none */
     char *base_name;                    /* the folder opened from, for the card */
     char base_fingerprint[33];          /* of the weights that fine-tuning started from */
     fine_tokenizer *tokenizer;          /* NULL where the folder has none */

@@ -147,6 +147,7 @@ static bool
 has_head(const struct fine__opening *o, const struct fine__head *head)
 {
     char name[160];
+    int64_t index;
 
     if (head->tied && head->bias == NULL)
         return true;
@@ -154,7 +155,7 @@ has_head(const struct fine__opening *o, const struct fine__head *head)
         snprintf(name, sizeof name, "%s%s", o->model->wrapper, head->bias);
     else
         snprintf(name, sizeof name, "%s%s.weight", o->model->wrapper, head->out);
-    return fine__checkpoint_find(o->weights, name) >= 0;
+    return fine__opening_head(o, name, &index) != NULL;
 }
 
 /* The head of the class that config.json names; else that of any text's class. */
@@ -201,8 +202,9 @@ task_from_config(struct fine__opening *o)
         return 0;
     if (!head->tied) {
         snprintf(name, sizeof name, "%s%s.weight", model->wrapper, head->out);
-        const struct fine__weight *weight =
-            fine__weights_at(o->weights, fine__checkpoint_find(o->weights, name));
+        int64_t index;
+        const struct fine__weights *weights = fine__opening_head(o, name, &index);
+        const struct fine__weight *weight = fine__weights_at(weights, index);
 
         n = weight->n_dims == 2 ? weight->shape[0] : 0;
         if (n < 1 || n > FINE__MAX_LABELS)

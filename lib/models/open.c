@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "models/adapter.h"
 #include "models/open.h"
 #include "text/tokenizer.h"
 
@@ -59,12 +60,13 @@ find_config(struct fine__opening *o)
     struct fine__buf *text = &o->model->config_text;
     const char *architecture = o->options->architecture;
 
-    if (fine__source_has(o->source, "config.json")) {
+    if (fine__source_has(fine__opening_source(o, "config.json"), "config.json")) {
         if (architecture != NULL)
             return fine__fail(FINE_EINVAL, "%s: config.json says what this model is; leave the "
                               "architecture '%s' out", fine__source_name(o->source),
                               architecture);
-        return fine__source_read(o->source, "config.json", MAX_CONFIG, text);
+        return fine__source_read(fine__opening_source(o, "config.json"), "config.json", MAX_CONFIG,
+                                 text);
     }
     if (architecture == NULL)
         return fine__fail(FINE_EIO, "%s: there is no config.json; give a model folder, or say "
@@ -140,10 +142,13 @@ static int
 open_tokenizer(struct fine__opening *o)
 {
     fine_model *model = o->model;
+    const struct fine__source *source = o->source;
 
-    if (model->n_channels > 0 || !fine__tokenizer_is_in(o->source))
+    if (!fine__tokenizer_is_in(source) && o->base_folder != NULL)
+        source = o->base_folder;
+    if (model->n_channels > 0 || !fine__tokenizer_is_in(source))
         return 0;                   /* batches of ids can be run without one */
-    FINE__TRY(fine__tokenizer_open(&model->tokenizer, model->ctx, o->source));
+    FINE__TRY(fine__tokenizer_open(&model->tokenizer, model->ctx, source));
     const int64_t n = fine__tokenizer_vocab_size(model->tokenizer);
 
     if (n > model->vocab_size)
@@ -153,6 +158,69 @@ open_tokenizer(struct fine__opening *o)
     return 0;
 }
 
+/* ---- adapters ---- */
+
+const struct fine__source *
+fine__opening_source(const struct fine__opening *o, const char *name)
+{
+    return o->base_folder != NULL && !fine__source_has(o->source, name) ? o->base_folder
+                                                                        : o->source;
+}
+
+/* The base's folder, where the adapter's has no weights: as its configuration says, from the
+ * adapter's folder on. */
+static int
+find_base(struct fine__opening *o)
+{
+    fine_context *ctx = o->model->ctx;
+    const char *base = o->model->adapter->base;
+    char *path;
+    int rc;
+
+    if (fine__weights_are_in(o->source))
+        return 0;
+    path = base[0] == '/' ? fine__strdup(ctx, base)
+                          : fine__path_join(ctx, fine__source_name(o->source), base);
+    if (path == NULL)
+        return FINE_ENOMEM;
+    rc = fine__source_open_folder(&o->base_folder, ctx, path);
+    fine__free(ctx, path);
+    if (rc < 0)
+        fine__error_prefix("%s: the adapter's base, '%.200s' in adapter_config.json",
+                           fine__source_name(o->source), base);
+    return rc;
+}
+
+static int
+read_adapter(struct fine__opening *o)
+{
+    fine_model *model = o->model;
+    struct fine__json *config = NULL;
+    struct fine__buf text;
+    int rc;
+
+    if (!fine__source_has(o->source, "adapter_config.json"))
+        return o->options->adapter == NULL
+                   ? 0 : fine__adapter_new(&model->adapter, model->ctx, o->options->adapter);
+    if (o->options->adapter != NULL)
+        return fine__fail(FINE_EINVAL, "%s: there is an adapter already (adapter_config.json); "
+                          "merge it first, or open its base", fine__source_name(o->source));
+    fine__buf_init(&text, model->ctx);
+    rc = fine__source_read(o->source, "adapter_config.json", MAX_CONFIG, &text);
+    if (rc == 0)
+        rc = fine__json_parse(&config, model->ctx, text.data, text.length, "adapter_config.json");
+    if (rc == 0)
+        rc = fine__adapter_read(&model->adapter, model->ctx, config);
+    fine__json_free(config);
+    fine__buf_free(&text);
+    if (rc == 0)
+        rc = find_base(o);
+    if (rc == 0)
+        rc = fine__weights_open_file(&o->adapter, model->ctx, o->source,
+                                     "adapter_model.safetensors");
+    return rc;
+}
+
 /* ---- all together ---- */
 
 static int
@@ -160,12 +228,15 @@ open_model(struct fine__opening *o)
 {
     fine_model *model = o->model;
 
+    FINE__TRY(read_adapter(o));
     FINE__TRY(read_config(o));
     FINE__TRY(read_sentence_length(o));
     FINE__TRY(open_tokenizer(o));
     FINE__TRY(fine__open_weights(o));
     FINE__TRY(fine__open_notes(o));
     model->family->build(model);
+    if (model->adapter != NULL && !model->params.failed)
+        FINE__TRY(fine__adapter_build(model));
     model->head_from = model->params.count;
     if (model->task != FINE__TASK_NONE)
         fine__head_build(model, model->head, fine__model_n_outputs(model));
@@ -203,6 +274,8 @@ fine__model_open(fine_model **out, fine_context *ctx, const struct fine__source 
     fine__json_free(o.notes);
     fine__weights_free(o.weights);
     fine__weights_free(o.head);
+    fine__weights_free(o.adapter);
+    fine__source_free(o.base_folder);
     fine__free(ctx, o.from);
     fine__free(ctx, o.buffers);
     if (rc < 0) {

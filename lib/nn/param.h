@@ -18,6 +18,7 @@ struct fine__param {
     bool decays;         /* rank >= 2: weight decay where decay is "matrices" */
     bool is_embedding;   /* its gradient is sparse by rows */
     bool is_head;        /* made anew with the task */
+    bool is_adapter;     /* part of a low-rank change of another */
     bool frozen;         /* asked to be; tensor.wants_grad is what comes of it */
     int64_t padding_row; /* embeddings: this row gets no gradient; -1: none */
     double init_std;     /* new weights: normal(0, std); 0: zeros; -1: ones */
