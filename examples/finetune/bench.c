@@ -58,7 +58,9 @@ freeze(struct bench *b)
 static int
 open_model(struct bench *b)
 {
+    static const char *const targets[] = { "query", "value" };
     struct fine_model_options options;
+    struct fine_adapter_options adapter;
     struct fine_task_options task;
     int rc;
 
@@ -66,6 +68,11 @@ open_model(struct bench *b)
     options.seed = b->seed;
     options.random_weights = !has_weights(b->path);
     options.dropout = b->dropout;
+    fine_adapter_options_init(&adapter, sizeof adapter);
+    adapter.targets = targets;
+    adapter.n_targets = 2;
+    if (strcmp(b->mode, "lora") == 0)
+        options.adapter = &adapter;
     if ((rc = fine_model_open(&b->model, b->context, b->path, &options)) < 0)
         return cli_fail(rc, CLI_READING);
     fine_task_options_init(&task, sizeof task);
@@ -196,15 +203,13 @@ bench(struct bench *b, struct cli_common *common)
 static int
 check_options(const struct bench *b)
 {
-    static const char *const modes[] = { "full", "last2", "head", "infer" };
+    static const char *const modes[] = { "full", "last2", "head", "lora", "infer" };
     int known = 0;
 
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         known |= strcmp(b->mode, modes[i]) == 0;
-    if (strcmp(b->mode, "lora") == 0)
-        return cli_misuse("bench", "--mode lora is not available in this version");
     if (!known)
-        return cli_misuse("bench", "--mode %s: expected full, last2, head or infer", b->mode);
+        return cli_misuse("bench", "--mode %s: expected full, last2, head, lora or infer", b->mode);
     if (strcmp(b->precision, "bf16") == 0)
         return cli_misuse("bench", "--precision bf16 is not available in this version");
     if (strcmp(b->precision, "float32") != 0)
@@ -239,7 +244,7 @@ cli_bench(int argc, char **argv)
         .dropout = -1,
     };
     const struct cli_option options[] = {
-        { "--mode", CLI_TEXT, &b.mode, "MODE", "full, last2, head or infer" },
+        { "--mode", CLI_TEXT, &b.mode, "MODE", "full, last2, head, lora (rank 8 on queries and values) or infer" },
         { "--precision", CLI_TEXT, &b.precision, "NAME", "float32" },
         { "--batch", CLI_COUNT, &b.batch, "N", "texts a step; default 32" },
         { "--tokens", CLI_COUNT, &b.tokens, "T", "ids of a made-up text; default 128" },

@@ -199,6 +199,7 @@ int cli_tokenize(int argc, char **argv);
 int cli_forward(int argc, char **argv);
 int cli_overfit(int argc, char **argv);
 int cli_bench(int argc, char **argv);
+int cli_merge(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 
 #endif

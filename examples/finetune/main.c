@@ -18,13 +18,14 @@ static const struct {
     { "tokenize", cli_tokenize, "show the ids and pieces that a model reads" },
     { "forward", cli_forward, "run raw tensors through a model, with gradients if wanted" },
     { "overfit", cli_overfit, "train on one batch to see that the loss falls" },
+    { "merge", cli_merge, "fold an adapter into its base, and prove it" },
     { "bench", cli_bench, "time a training or prediction step and its memory" },
     { "inspect", cli_inspect, "show what is in a model, a data file or a recipe" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 /* Names that are taken: they come with a later version. */
-static const char *const later[] = { "generate", "plan", "sweep", "merge", "export" };
+static const char *const later[] = { "generate", "plan", "sweep", "export" };
 enum { N_LATER = sizeof later / sizeof later[0] };
 
 static void

@@ -116,8 +116,21 @@ FINE_API int fine_model_set_task(fine_model *model, const struct fine_task_optio
 FINE_API int fine_model_freeze(fine_model *model, const char *spec);
 
 /**
+ * Folds the model's adapter into the weights that it changes; then it is an ordinary model
+ * with the same outputs, but for rounding.
+ *
+ * @return FINE_OK; FINE_EINVAL: model is NULL; FINE_ESTATE: it has no adapter, or a session
+ *         or trainer uses it; FINE_ENOMEM: nothing has changed
+ * @since 0.1
+ */
+FINE_API int fine_model_merge_adapter(fine_model *model);
+/** 1: the model has an adapter; 0: it hasn't. @return those, or FINE_EINVAL @since 0.1 */
+FINE_API int fine_model_has_adapter(const fine_model *model);
+
+/**
  * Writes a model folder that Hugging Face's tools read (what each pooling means for
- * them: docs/model-folder.md). A folder that is there is replaced file by file, each
+ * them: docs/model-folder.md); with an adapter PEFT's folder instead, which names the base
+ * and holds the head. A folder that is there is replaced file by file, each
  * complete or untouched; model.safetensors comes last.
  *
  * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_ENOMEM

@@ -7,6 +7,7 @@
 
 #include "api/options.h"
 #include "base/alloc.h"
+#include "models/adapter.h"
 #include "models/model.h"
 
 static_assert(offsetof(struct fine_model_options, seed) == sizeof(size_t), "fields never move");
@@ -150,6 +151,25 @@ fine_model_freeze(fine_model *model, const char *spec)
         return fine__fail(FINE_EINVAL, "fine_model_freeze: model or spec is NULL");
     FINE__TRY(must_be_free(model, "fine_model_freeze"));
     return fine__model_freeze(model, spec);
+}
+
+int
+fine_model_merge_adapter(fine_model *model)
+{
+    if (model == NULL)
+        return fine__fail(FINE_EINVAL, "fine_model_merge_adapter: model is NULL");
+    FINE__TRY(must_be_free(model, "fine_model_merge_adapter"));
+    if (model->adapter == NULL)
+        return fine__fail(FINE_ESTATE, "fine_model_merge_adapter: the model has no adapter");
+    return fine__adapter_merge(model);
+}
+
+int
+fine_model_has_adapter(const fine_model *model)
+{
+    if (model == NULL)
+        return fine__fail(FINE_EINVAL, "fine_model_has_adapter: model is NULL");
+    return model->adapter != NULL;
 }
 
 int

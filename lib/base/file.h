@@ -98,6 +98,8 @@ uint64_t fine__random_bits(const void *place, int attempt);
 
 /* Joined by '/', unless name is absolute: then a copy of name. NULL: no memory. */
 char *fine__path_join(fine_context *ctx, const char *folder, const char *name);
+/* The same place from anywhere: links and dots are gone. NULL: it is not there, or no memory. */
+char *fine__path_absolute(fine_context *ctx, const char *path);
 char *fine__path_folder(fine_context *ctx, const char *path);                /* "a/b.c" → "a", "b.c" → "." */
 const char *fine__path_name(const char *path);                               /* "a/b.c" → "b.c" */
 bool fine__path_has_suffix(const char *path, const char *suffix);            /* case-insensitive (ASCII) */

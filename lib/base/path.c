@@ -1,6 +1,8 @@
 /*
  * path.c — paths as bytes: joining, folders, names, suffixes.
  */
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -21,6 +23,14 @@ fine__path_join(fine_context *ctx, const char *folder, const char *name)
         path[n_folder] = '/';
     memcpy(path + kept + (!absolute && slash), name, n_name + 1);
     return path;
+}
+
+char *
+fine__path_absolute(fine_context *ctx, const char *path)
+{
+    char real[PATH_MAX];
+
+    return realpath(path, real) != NULL ? fine__strdup(ctx, real) : NULL;
 }
 
 char *

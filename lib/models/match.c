@@ -216,6 +216,26 @@ fine__opening_head(const struct fine__opening *o, const char *name, int64_t *ind
     return NULL;
 }
 
+/* An adapter may have been trained on the bare encoder or on a class with a head; the base here
+ * may be the other. */
+static int64_t
+find_change(const struct fine__opening *o, const char *name)
+{
+    const size_t skip = strlen(o->model->prefix);
+    const char *const prefixes[] = { o->model->prefix, o->model->family->prefix, "" };
+    char full[700];
+
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(full, sizeof full, "%s%s%s", FINE__ADAPTER_PREFIX, prefixes[i],
+                       name + skip);
+        const int64_t index = fine__weights_find(o->adapter, full);
+
+        if (index >= 0)
+            return index;
+    }
+    return -1;
+}
+
 /* The file that a parameter is in, and where: -1: nowhere. */
 static struct fine__weights *
 find_param(const struct fine__opening *o, const struct fine__param *param, int64_t *index)
@@ -228,7 +248,7 @@ find_param(const struct fine__opening *o, const struct fine__param *param, int64
         *index = fine__checkpoint_find(o->weights, name);
         return o->weights;
     }
-    *index = o->adapter != NULL ? fine__weights_find(o->adapter, param->name) : -1;
+    *index = o->adapter != NULL ? find_change(o, name) : -1;
     return o->adapter;
 }
 

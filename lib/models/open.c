@@ -191,6 +191,23 @@ find_base(struct fine__opening *o)
     return rc;
 }
 
+/* Saving puts the adapter somewhere else, so the base is named from the root. */
+static int
+name_base(struct fine__opening *o)
+{
+    struct fine__adapter *adapter = o->model->adapter;
+    const struct fine__source *base = o->base_folder != NULL ? o->base_folder : o->source;
+    char *path = fine__path_absolute(o->model->ctx, fine__source_name(base));
+
+    if (path == NULL)
+        path = fine__strdup(o->model->ctx, ".");        /* from memory */
+    if (path == NULL)
+        return FINE_ENOMEM;
+    fine__free(o->model->ctx, adapter->base);
+    adapter->base = path;
+    return 0;
+}
+
 static int
 read_adapter(struct fine__opening *o)
 {
@@ -229,6 +246,8 @@ open_model(struct fine__opening *o)
     fine_model *model = o->model;
 
     FINE__TRY(read_adapter(o));
+    if (model->adapter != NULL)
+        FINE__TRY(name_base(o));
     FINE__TRY(read_config(o));
     FINE__TRY(read_sentence_length(o));
     FINE__TRY(open_tokenizer(o));

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "io/safetensors.h"
+#include "models/adapter.h"
 #include "models/family.h"
 #include "models/kinds.h"
 #include "text/tokenizer.h"
@@ -271,18 +272,23 @@ write_pooling(const struct saving *s)
 }
 
 static int
+remove_file(const struct saving *s, const char *name)
+{
+    char *path = fine__path_join(s->model->ctx, s->folder, name);
+    int rc = path != NULL ? fine__remove_tree(s->model->ctx, path) : FINE_ENOMEM;
+
+    fine__free(s->model->ctx, path);
+    return rc;
+}
+
+static int
 remove_pooling(const struct saving *s)
 {
     static const char *const names[] = { "head.safetensors", "modules.json", "1_Pooling",
                                          "sentence_bert_config.json" };
 
-    for (int64_t i = 0; i < FINE__COUNT(names); i++) {
-        char *path = fine__path_join(s->model->ctx, s->folder, names[i]);
-        int rc = path != NULL ? fine__remove_tree(s->model->ctx, path) : FINE_ENOMEM;
-
-        fine__free(s->model->ctx, path);
-        FINE__TRY(rc);
-    }
+    for (int64_t i = 0; i < FINE__COUNT(names); i++)
+        FINE__TRY(remove_file(s, names[i]));
     return 0;
 }
 
@@ -316,6 +322,9 @@ belongs(const struct saving *s, const struct fine__param *param, bool head_file)
 {
     const fine_model *model = s->model;
 
+    if (model->adapter != NULL)     /* what is changed, and the head; the weights stay at home */
+        return param->is_adapter || param->is_head;
+
     if (param->is_head)
         return head_file != s->whole;
     /* A pooler that is neither the checkpoint's nor the task's; or one that the class lacks. */
@@ -331,8 +340,14 @@ add_name(const struct saving *s, const char *name, bool is_head, struct fine__bu
 {
     const fine_model *model = s->model;
 
-    if (model->family->bare_architecture == NULL) {
+    if (model->family->bare_architecture == NULL || (model->adapter != NULL && is_head)) {
         fine__buf_text(out, name);
+    } else if (model->adapter != NULL) {
+        const char *rest = name + strlen(FINE__ADAPTER_PREFIX) + strlen(model->prefix);
+
+        fine__buf_text(out, FINE__ADAPTER_PREFIX);
+        fine__buf_text(out, s->whole ? model->family->prefix : "");
+        fine__buf_text(out, rest);
     } else if (is_head) {
         fine__buf_text(out, name + strlen(model->wrapper));
     } else {
@@ -408,6 +423,24 @@ write_weights(const struct saving *s, const char *file, bool head_file)
     return rc;
 }
 
+/* PEFT's files. Weights that an earlier model left here would pass for the adapter's base. */
+static int
+write_adapter(const struct saving *s)
+{
+    fine_context *ctx = s->model->ctx;
+    char *here = fine__path_absolute(ctx, s->folder);
+    const bool at_home = here != NULL && strcmp(here, s->model->adapter->base) == 0;
+    struct fine__buf config;
+
+    fine__free(ctx, here);
+    FINE__TRY(write_weights(s, "adapter_model.safetensors", false));
+    if (!at_home)
+        FINE__TRY(remove_file(s, "model.safetensors"));
+    fine__buf_init(&config, ctx);
+    fine__adapter_write_config(s->model, &config);
+    return write_file(s, "adapter_config.json", &config);
+}
+
 int
 fine__model_save(fine_model *model, const char *folder)
 {
@@ -421,6 +454,10 @@ fine__model_save(fine_model *model, const char *folder)
     FINE__TRY(write_card(&s));
     if (model->tokenizer != NULL)
         FINE__TRY(fine__tokenizer_save(model->tokenizer, model->ctx, folder));
+    if (model->adapter != NULL)
+        return write_adapter(&s);
+    FINE__TRY(remove_file(&s, "adapter_config.json"));
+    FINE__TRY(remove_file(&s, "adapter_model.safetensors"));
     if (s.whole || model->task == FINE__TASK_NONE) {
         FINE__TRY(remove_pooling(&s));
     } else {

@@ -47,6 +47,9 @@ check_required(const fine_recipe *recipe)
     for (int64_t i = 0; i < FINE__COUNT(required); i++)
         if (!fine__recipe_text(recipe, required[i].key))
             rc = at(recipe, required[i].key, required[i].message);
+    if (is_word(recipe, FINE__ADAPTER_TYPE, "lora") && !given(recipe, FINE__ADAPTER_TARGETS))
+        rc = at(recipe, FINE__ADAPTER_TARGETS, "is missing: the layers to adapt, such as [query, "
+                "value] or [all-linear]");
     return rc;
 }
 

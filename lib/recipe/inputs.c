@@ -234,16 +234,35 @@ freeze(fine_model *model, const fine_recipe *recipe)
     return blame(recipe, FINE__TRAIN_FREEZE, rc);
 }
 
+static void
+want_adapter(struct fine_adapter_options *out, const fine_recipe *recipe)
+{
+    const struct fine__value *targets = value(recipe, FINE__ADAPTER_TARGETS);
+
+    fine_adapter_options_init(out, sizeof *out);
+    out->rank = value(recipe, FINE__ADAPTER_RANK)->integer;
+    out->alpha = value(recipe, FINE__ADAPTER_ALPHA)->number;
+    out->dropout = value(recipe, FINE__ADAPTER_DROPOUT)->number;
+    out->rank_stabilised = value(recipe, FINE__ADAPTER_RANK_STABILISED)->flag;
+    out->targets = (const char *const *)targets->items;
+    out->n_targets = targets->n_items;
+}
+
 static int
 open_model(struct fine__inputs *out, const fine_recipe *recipe)
 {
     struct fine_model_options options;
+    struct fine_adapter_options adapter;
     struct fine_dataset_options prepared;
     char *path;
     int rc;
 
     fine_model_options_init(&options, sizeof options);
     options.seed = value(recipe, FINE__TRAIN_SEED)->integer;
+    if (strcmp(text(recipe, FINE__ADAPTER_TYPE), "lora") == 0) {
+        want_adapter(&adapter, recipe);
+        options.adapter = &adapter;
+    }
     FINE__TRY(fine__recipe_path(recipe, FINE__MODEL_PATH, &path));
     rc = fine_model_open(&out->model, recipe->ctx, path, &options);
     fine__free(recipe->ctx, path);

@@ -445,6 +445,9 @@ fine__recipe_key_types(int key, int *type_key)
     *type_key = FINE__SCHEDULE_TYPE;
     if (types != NULL)
         return types;
+    *type_key = FINE__ADAPTER_TYPE;
+    if (key > FINE__ADAPTER_TYPE && key <= FINE__ADAPTER_RANK_STABILISED)
+        return "lora";
     *type_key = FINE__OPTIMIZER_TYPE;
     return optimizer_key_types(key);
 }

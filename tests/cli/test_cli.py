@@ -76,7 +76,7 @@ class Cli(unittest.TestCase):
         self.expect(2, says="Usage: finetune")
         self.expect(2, "trian", says="did you mean 'train'")
         self.expect(2, "dance", says="finetune --help")
-        for later in ("generate", "plan", "sweep", "merge", "export"):
+        for later in ("generate", "plan", "sweep", "export"):
             self.expect(2, later, "x", says="not available in version")
         out, _ = self.expect(0, "--version")
         self.assertRegex(out, r"^finetune \d+\.\d+\.\d+\n$")
@@ -121,6 +121,40 @@ class Cli(unittest.TestCase):
         for name in ("model/config.json", "model/model.safetensors", "model/finetune.json", "model/README.md",
                      "metrics.jsonl", "report.html", "recipe.yaml", "checkpoints"):
             self.assertTrue(os.path.exists(self.path("run", name)), name)
+
+    def test_an_adapter_from_training_to_merging(self):
+        """Trained, kept as PEFT's folder, read again, folded in: always the same answers."""
+        adapter = ["--set", "model.adapter.type=lora", "--set", "model.adapter.targets=[query, dense]",
+                   "--set", "model.adapter.rank=4", "--set", "model.adapter.dropout=0.1",
+                   "--set", "train.optimizer.learning_rate=0.01", "--set", "train.epochs=4"]
+        self.expect(0, "train", "recipe.yaml", "--out", "run-lora", *adapter)
+        files = sorted(os.listdir(self.path("run-lora", "model")))
+        self.assertIn("adapter_config.json", files)
+        self.assertIn("adapter_model.safetensors", files)
+        self.assertNotIn("model.safetensors", files)
+        config = json.loads(self.read("run-lora", "model", "adapter_config.json"))
+        self.assertEqual((config["peft_type"], config["r"], config["target_modules"]), ("LORA", 4, ["query", "dense"]))
+        text = "the camera is very good\n"
+        before, _ = self.expect(0, "predict", "run-lora/model", "--json", stdin=text)
+        out, _ = self.expect(0, "merge", "run-lora/model", "run-lora/merged", "--json")
+        proof = json.loads(out)
+        self.assertLess(proof["max_logit_difference"], 1e-5)
+        self.assertEqual((proof["label_flips"], proof["n"]), (0, 64))
+        after, _ = self.expect(0, "predict", "run-lora/merged", "--json", stdin=text)
+        for label, score in json.loads(before)["scores"].items():
+            self.assertAlmostEqual(json.loads(after)["scores"][label], score, places=5)
+        self.expect(3, "merge", "run-lora/merged", "x", says="there is no adapter")
+        # a second run on the same place, cut in two, ends with the same bits
+        self.expect(0, "train", "recipe.yaml", "--out", "run-lora2", *adapter, "--threads", "3")
+        self.assertEqual(self.read("run-lora", "model", "adapter_model.safetensors"),
+                         self.read("run-lora2", "model", "adapter_model.safetensors"))
+
+    def test_adapters_that_do_not_fit(self):
+        self.expect(3, "train", "recipe.yaml", "--set", "model.adapter.type=lora",
+                    says="is missing: the layers to adapt")
+        self.expect(3, "train", "recipe.yaml", "--set", "model.adapter.type=lora",
+                    "--set", "model.adapter.targets=[c_attn]", says="there are query, key, value, dense")
+        self.expect(3, "train", "recipe.yaml", "--set", "model.adapter.rank=4", says="is for lora, not for none")
 
     def test_train_for_people(self):
         out, err = self.expect(0, "train", "recipe.yaml", "--out", "run-people", "--set", "train.epochs=1")
