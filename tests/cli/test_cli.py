@@ -17,7 +17,7 @@ import unittest
 import tiny
 
 FINETUNE = ""
-COMMANDS = "train evaluate predict embed tokenize forward overfit bench inspect".split()
+COMMANDS = "train evaluate predict embed tokenize forward overfit merge bench inspect".split()
 
 
 def run(*args, stdin="", cwd=None, **kw):
