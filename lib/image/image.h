@@ -83,7 +83,7 @@ enum fine__fitting {
  * and timm to the nearest, halves to even. */
 enum fine__centring { FINE__CENTRE_DOWN, FINE__CENTRE_EVEN };
 
-struct fine__preparation {
+struct fine__preparing {
     enum fine__fitting fit;
     int64_t width, height;          /* FIT_EXACT, FIT_COVER */
     int64_t shorter;                /* FIT_SHORTER */
@@ -98,32 +98,32 @@ struct fine__preparation {
 
 /* As torchvision's: the shorter side to size / 0.875 (bilinear), the middle size x size, ImageNet's
  * mean and deviation. */
-void fine__preparation_default(struct fine__preparation *out, int64_t size);
+void fine__preparing_default(struct fine__preparing *out, int64_t size);
 /* For pictures that have the model's size: no resizing and no crop. */
-void fine__preparation_plain(struct fine__preparation *out);
+void fine__preparing_plain(struct fine__preparing *out);
 /* What a preprocessor_config.json says, or a configuration of timm's ("pretrained_cfg", or its
  * members themselves). `what` names the file. All findings at once. Errors: FINE_EFORMAT,
  * FINE_EUNSUPPORTED. */
-int fine__preparation_read(struct fine__preparation *out, const struct fine__json *json,
+int fine__preparing_read(struct fine__preparing *out, const struct fine__json *json,
                            const char *what);
 /* The same settings with another size of the model's input: crop and resizing in proportion. */
-void fine__preparation_resize(struct fine__preparation *p, int64_t width, int64_t height);
+void fine__preparing_resize(struct fine__preparing *p, int64_t width, int64_t height);
 
 /* The size of what comes out for a picture of this size; it is the same for all pictures when
- * fine__preparation_is_fixed(). */
-void fine__preparation_size(const struct fine__preparation *p, int64_t width, int64_t height,
+ * fine__preparing_is_fixed(). */
+void fine__preparing_size(const struct fine__preparing *p, int64_t width, int64_t height,
                             int64_t *out_width, int64_t *out_height);
-bool fine__preparation_is_fixed(const struct fine__preparation *p);
+bool fine__preparing_is_fixed(const struct fine__preparing *p);
 
 /* Resized and cropped. Errors: FINE_EFORMAT (a result over the limit), FINE_ENOMEM. */
 int fine__image_fit(struct fine__image *out, fine_context *ctx, const struct fine__image *image,
-                    const struct fine__preparation *p);
+                    const struct fine__preparing *p);
 
 /* What each of the 256 levels becomes in each channel: made once, read by all. */
 struct fine__levels {
     float of[FINE__IMAGE_CHANNELS][256];
 };
-void fine__levels_make(struct fine__levels *out, const struct fine__preparation *p);
+void fine__levels_make(struct fine__levels *out, const struct fine__preparing *p);
 /* out: height x width x 3, channels last as in the picture. */
 void fine__image_to_floats(float *out, const struct fine__image *image,
                            const struct fine__levels *levels);

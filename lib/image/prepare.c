@@ -14,9 +14,9 @@ static const double imagenet_mean[] = { 0.485, 0.456, 0.406 };
 static const double imagenet_std[] = { 0.229, 0.224, 0.225 };
 
 void
-fine__preparation_plain(struct fine__preparation *out)
+fine__preparing_plain(struct fine__preparing *out)
 {
-    *out = (struct fine__preparation){ .fit = FINE__FIT_NONE,
+    *out = (struct fine__preparing){ .fit = FINE__FIT_NONE,
                                        .filter = FINE__BILINEAR,
                                        .centring = FINE__CENTRE_EVEN,
                                        .rescale = true,
@@ -27,9 +27,9 @@ fine__preparation_plain(struct fine__preparation *out)
 }
 
 void
-fine__preparation_default(struct fine__preparation *out, int64_t size)
+fine__preparing_default(struct fine__preparing *out, int64_t size)
 {
-    fine__preparation_plain(out);
+    fine__preparing_plain(out);
     out->fit = FINE__FIT_SHORTER;
     out->shorter = (int64_t)((double)size / 0.875);
     out->crop_width = out->crop_height = size;
@@ -44,7 +44,7 @@ in_proportion(int64_t size, int64_t to, int64_t from)
 }
 
 void
-fine__preparation_resize(struct fine__preparation *p, int64_t width, int64_t height)
+fine__preparing_resize(struct fine__preparing *p, int64_t width, int64_t height)
 {
     const int64_t old_width = p->crop_width, old_height = p->crop_height;
     const int64_t shorter = width < height ? width : height;
@@ -65,14 +65,14 @@ fine__preparation_resize(struct fine__preparation *p, int64_t width, int64_t hei
 }
 
 bool
-fine__preparation_is_fixed(const struct fine__preparation *p)
+fine__preparing_is_fixed(const struct fine__preparing *p)
 {
     return p->crop_width > 0 || p->fit == FINE__FIT_EXACT;
 }
 
 /* The size of the whole picture, before the crop. */
 static void
-fitted_size(const struct fine__preparation *p, int64_t width, int64_t height, int64_t *out_width,
+fitted_size(const struct fine__preparing *p, int64_t width, int64_t height, int64_t *out_width,
             int64_t *out_height)
 {
     const int64_t shorter = width < height ? width : height;
@@ -104,7 +104,7 @@ fitted_size(const struct fine__preparation *p, int64_t width, int64_t height, in
 }
 
 void
-fine__preparation_size(const struct fine__preparation *p, int64_t width, int64_t height,
+fine__preparing_size(const struct fine__preparing *p, int64_t width, int64_t height,
                        int64_t *out_width, int64_t *out_height)
 {
     if (p->crop_width > 0) {
@@ -128,7 +128,7 @@ crop_start(enum fine__centring centring, int64_t size, int64_t crop)
 
 int
 fine__image_fit(struct fine__image *out, fine_context *ctx, const struct fine__image *image,
-                const struct fine__preparation *p)
+                const struct fine__preparing *p)
 {
     struct fine__resizing how = { .filter = p->filter,
                                   .from = { 0, 0, image->width, image->height } };
@@ -144,7 +144,7 @@ fine__image_fit(struct fine__image *out, fine_context *ctx, const struct fine__i
 
 /* In the order, and with the precision of each step, that transformers' processors have. */
 void
-fine__levels_make(struct fine__levels *out, const struct fine__preparation *p)
+fine__levels_make(struct fine__levels *out, const struct fine__preparing *p)
 {
     for (int c = 0; c < FINE__IMAGE_CHANNELS; c++) {
         const float mean = (float)p->mean[c], std = (float)p->std[c];

@@ -157,7 +157,7 @@ read_size(struct reading *r, const char *key, bool one_is_shorter, int64_t *heig
 }
 
 static void
-read_crop(struct reading *r, struct fine__preparation *p, const struct processor *class)
+read_crop(struct reading *r, struct fine__preparing *p, const struct processor *class)
 {
     int64_t shorter;
 
@@ -176,7 +176,7 @@ read_crop(struct reading *r, struct fine__preparation *p, const struct processor
 
 /* Below 384: larger by 1 / crop_pct, and the middle of that; from 384 on: bent into a square. */
 static void
-resize_as_convnext(struct reading *r, struct fine__preparation *p)
+resize_as_convnext(struct reading *r, struct fine__preparing *p)
 {
     const double part = read_number(r, "crop_pct", 0.01, 1, 224.0 / 256);
 
@@ -194,7 +194,7 @@ resize_as_convnext(struct reading *r, struct fine__preparation *p)
 }
 
 static void
-read_resizing(struct reading *r, struct fine__preparation *p, const struct processor *class)
+read_resizing(struct reading *r, struct fine__preparing *p, const struct processor *class)
 {
     if (!read_bool(r, "do_resize", true))
         return;
@@ -210,7 +210,7 @@ read_resizing(struct reading *r, struct fine__preparation *p, const struct proce
 }
 
 static void
-read_filter(struct reading *r, struct fine__preparation *p, const struct processor *class)
+read_filter(struct reading *r, struct fine__preparing *p, const struct processor *class)
 {
     int64_t filter = class->filter;
     int rc = 0;
@@ -266,10 +266,10 @@ find_processor(const struct reading *r)
 }
 
 static int
-read_transformers(struct fine__preparation *out, struct reading *r)
+read_transformers(struct fine__preparing *out, struct reading *r)
 {
     const struct processor *class = find_processor(r);
-    struct fine__preparation p = { .centring = FINE__CENTRE_DOWN };
+    struct fine__preparing p = { .centring = FINE__CENTRE_DOWN };
 
     if (class == NULL)
         return FINE_EUNSUPPORTED;
@@ -296,7 +296,7 @@ read_transformers(struct fine__preparation *out, struct reading *r)
 }
 
 static void
-read_timm_filter(struct reading *r, struct fine__preparation *p)
+read_timm_filter(struct reading *r, struct fine__preparing *p)
 {
     static const char *const names[] = { "nearest", "lanczos", "bilinear",
                                          "bicubic", "box",     "hamming" };
@@ -314,7 +314,7 @@ read_timm_filter(struct reading *r, struct fine__preparation *p)
 }
 
 static void
-read_timm_fit(struct reading *r, struct fine__preparation *p)
+read_timm_fit(struct reading *r, struct fine__preparing *p)
 {
     const double part = read_number(r, "crop_pct", 0.01, 1, 0.875);
     const char *mode = fine__json_string(fine__json_get(r->json, "crop_mode"), NULL);
@@ -333,12 +333,12 @@ read_timm_fit(struct reading *r, struct fine__preparation *p)
 }
 
 static int
-read_timm(struct fine__preparation *out, struct reading *r)
+read_timm(struct fine__preparing *out, struct reading *r)
 {
     const struct fine__json *size = member(r, "input_size");
-    struct fine__preparation p;
+    struct fine__preparing p;
 
-    fine__preparation_plain(&p);
+    fine__preparing_plain(&p);
     p.crop_height = p.crop_width = 224;
     fine__error_clear();
     if (size != NULL) {
@@ -359,7 +359,7 @@ read_timm(struct fine__preparation *out, struct reading *r)
 }
 
 int
-fine__preparation_read(struct fine__preparation *out, const struct fine__json *json,
+fine__preparing_read(struct fine__preparing *out, const struct fine__json *json,
                        const char *what)
 {
     const struct fine__json *timm = fine__json_get(json, "pretrained_cfg");

@@ -21,7 +21,7 @@ START_TEST(prepares_as_transformers)
     ck_assert_int_eq(fine__json_read(&all, ctx, PICTURES "processors.json", 1 << 20), 0);
     ck_assert_int_eq(fine__json_count(all), 8);
     for (int64_t i = 0; i < fine__json_count(all); i++) {
-        struct fine__preparation p;
+        struct fine__preparing p;
         struct fine__levels levels;
         struct fine__image image, fitted;
         int64_t width, height, prepared_width, prepared_height;
@@ -29,13 +29,13 @@ START_TEST(prepares_as_transformers)
         char name[64];
         float *got;
 
-        ck_assert_msg(fine__preparation_read(&p, fine__json_at(all, i), "p") == 0, "%s",
+        ck_assert_msg(fine__preparing_read(&p, fine__json_at(all, i), "p") == 0, "%s",
                       fine_error_message());
         (void)snprintf(name, sizeof name, "processor/%lld/in", (long long)i);
         image = picture_of(set, name);
         (void)snprintf(name, sizeof name, "processor/%lld/out", (long long)i);
         right = find_pixels(set, name, &width, &height);
-        fine__preparation_size(&p, image.width, image.height, &prepared_width, &prepared_height);
+        fine__preparing_size(&p, image.width, image.height, &prepared_width, &prepared_height);
         ck_assert_msg(prepared_width == width && prepared_height == height, "%s", name);
         ck_assert_int_eq(fine__image_fit(&fitted, ctx, &image, &p), 0);
         ck_assert_msg(fitted.width == width && fitted.height == height, "%s", name);
@@ -57,11 +57,11 @@ START_TEST(the_golden_pipeline)
 {
     fine_context *ctx = new_context(1);
     fine_tensors *set = open_pictures(ctx, GOLDEN_PICTURES);
-    struct fine__preparation p;
+    struct fine__preparing p;
     struct fine__levels levels;
     int n = 0;
 
-    fine__preparation_default(&p, 24);
+    fine__preparing_default(&p, 24);
     p.shorter = 32;
     fine__levels_make(&levels, &p);
     for (int64_t i = 0; i < fine_tensors_count(set); i++) {
@@ -95,14 +95,14 @@ START_TEST(the_golden_pipeline)
 END_TEST
 
 static int
-read_from(struct fine__preparation *p, fine_context *ctx, const char *text)
+read_from(struct fine__preparing *p, fine_context *ctx, const char *text)
 {
     struct fine__json *json;
     int rc;
 
     ck_assert_msg(fine__json_parse(&json, ctx, text, strlen(text), "p") == 0, "%s",
                   fine_error_message());
-    rc = fine__preparation_read(p, json, "p");
+    rc = fine__preparing_read(p, json, "p");
     fine__json_free(json);
     return rc;
 }
@@ -110,7 +110,7 @@ read_from(struct fine__preparation *p, fine_context *ctx, const char *text)
 START_TEST(reads_what_is_there)
 {
     fine_context *ctx = new_context(1);
-    struct fine__preparation p;
+    struct fine__preparing p;
 
     /* As microsoft/resnet-50 has it. */
     ck_assert_int_eq(
@@ -127,7 +127,7 @@ START_TEST(reads_what_is_there)
     ck_assert_int_eq(p.crop_height, 224);
     ck_assert_int_eq(p.filter, FINE__BICUBIC);
     ck_assert(p.mean[2] == 0.406 && p.std[0] == 0.229);
-    ck_assert(fine__preparation_is_fixed(&p));
+    ck_assert(fine__preparing_is_fixed(&p));
     /* Silent but for its class. */
     ck_assert_int_eq(read_from(&p, ctx, "{\"image_processor_type\": \"ConvNextImageProcessor\"}"),
                      0);
@@ -146,7 +146,7 @@ START_TEST(reads_what_is_there)
     ck_assert_int_eq(read_from(&p, ctx, "{\"do_resize\": false, \"image_mean\": 0.25}"), 0);
     ck_assert_int_eq(p.fit, FINE__FIT_NONE);
     ck_assert(p.mean[1] == 0.25);
-    ck_assert(!fine__preparation_is_fixed(&p));
+    ck_assert(!fine__preparing_is_fixed(&p));
     /* timm's, within a configuration and alone. */
     ck_assert_int_eq(read_from(&p, ctx,
                                "{\"architecture\": \"resnet18\", \"pretrained_cfg\": {"
@@ -202,7 +202,7 @@ START_TEST(refuses_what_it_cannot_do)
     fine_context *ctx = new_context(1);
 
     for (int64_t i = 0; i < FINE__COUNT(cases); i++) {
-        struct fine__preparation p = { .shorter = -5 };
+        struct fine__preparing p = { .shorter = -5 };
         const int rc = read_from(&p, ctx, cases[i].text);
 
         ck_assert_msg(rc == cases[i].rc, "%s: %d: %s", cases[i].text, rc, fine_error_message());
@@ -218,20 +218,20 @@ END_TEST
 START_TEST(another_size)
 {
     fine_context *ctx = new_context(1);
-    struct fine__preparation p;
+    struct fine__preparing p;
 
-    fine__preparation_default(&p, 224);
+    fine__preparing_default(&p, 224);
     ck_assert_int_eq(p.shorter, 256);
-    fine__preparation_resize(&p, 112, 112);
+    fine__preparing_resize(&p, 112, 112);
     ck_assert_int_eq(p.shorter, 128);
     ck_assert_int_eq(p.crop_width, 112);
-    fine__preparation_plain(&p);
-    fine__preparation_resize(&p, 40, 30);
+    fine__preparing_plain(&p);
+    fine__preparing_resize(&p, 40, 30);
     ck_assert_int_eq(p.fit, FINE__FIT_NONE);
     ck_assert_int_eq(p.crop_width, 40);
     ck_assert_int_eq(p.crop_height, 30);
     ck_assert_int_eq(read_from(&p, ctx, "{\"size\": 224}"), 0);
-    fine__preparation_resize(&p, 40, 30);
+    fine__preparing_resize(&p, 40, 30);
     ck_assert_int_eq(p.width, 40);
     ck_assert_int_eq(p.height, 30);
     ck_assert_int_eq(p.crop_width, 0);
@@ -244,9 +244,9 @@ START_TEST(pictures_of_any_shape)
     static const int64_t sizes[][2] = { { 1, 1 },     { 1, 5000 },    { 5000, 1 },
                                         { 1, 65500 }, { 1000000, 2 }, { 223, 225 } };
     fine_context *ctx = new_context(1);
-    struct fine__preparation p;
+    struct fine__preparing p;
 
-    fine__preparation_default(&p, 224);
+    fine__preparing_default(&p, 224);
     for (int64_t i = 0; i < FINE__COUNT(sizes); i++) {
         struct fine__image image, fitted = { 0 };
 
