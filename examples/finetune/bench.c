@@ -1,6 +1,6 @@
 /*
- * bench.c — how long one step takes and how much memory it needs, on made-up ids or on a
- * file's texts. Only steps are timed: reading, encoding and the first two are not.
+ * bench.c — how long one step takes and how much memory it needs, on made-up ids or pixels,
+ * or on a file's texts. Only steps are timed: reading, encoding and the first two are not.
  */
 #include "bench.h"
 
@@ -31,6 +31,8 @@ has_weights(const char *folder)
                                          "pytorch_model.bin" };
     char path[4096];
 
+    if (cli_is_weights(folder))
+        return 1;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         if (access(path, F_OK) == 0)
@@ -73,12 +75,16 @@ open_model(struct bench *b)
     adapter.n_targets = 2;
     if (strcmp(b->mode, "lora") == 0)
         options.adapter = &adapter;
+    options.architecture = b->architecture;
     if ((rc = fine_model_open(&b->model, b->context, b->path, &options)) < 0)
         return cli_fail(rc, CLI_READING);
     fine_task_options_init(&task, sizeof task);
-    task.type = "classify";
+    task.type = cli_reads_images(b->model) ? "classify-image" : "classify";
     task.n_labels = b->classes;
     task.seed = b->seed;
+    if (cli_reads_images(b->model) ? b->texts != NULL : b->image != 0)
+        return cli_misuse("bench", "%s: the model reads %s", b->texts ? "--texts" : "--image",
+                          b->texts ? "images" : "text");
     if (b->max_length == 0 || b->max_length > fine_model_max_length(b->model))
         b->max_length = fine_model_max_length(b->model);
     if (b->texts)
@@ -98,6 +104,12 @@ one_step(struct bench *b, fine_trainer *trainer, int64_t step)
 
     if (trainer)
         return fine_trainer_step(trainer);
+    if (b->optimizer) {
+        rc = fine_model_zero_gradients(b->model);
+        if (rc == FINE_OK)
+            rc = fine_model_backward(b->model, b->batches[0], 1, NULL);
+        return rc == FINE_OK ? fine_optimizer_step(b->optimizer, b->model, 1e-4) : rc;
+    }
     rc = fine_model_forward(b->model, b->batches[step % b->n_batches], 0, &out);
     fine_tensors_free(out);
     return rc;
@@ -132,6 +144,12 @@ train(struct bench *b)
 
     fine_adamw_options_init(&adamw, sizeof adamw);
     adamw.learning_rate = 1e-4;
+    if (b->batches) {
+        if ((rc = fine_optimizer_new_adamw(&b->optimizer, b->context, &adamw)) == FINE_OK &&
+            (rc = fine_model_set_batch_statistics(b->model, 1)) == FINE_OK)
+            rc = time_steps(b, NULL);
+        return rc;
+    }
     fine_trainer_options_init(&options, sizeof options);
     options.steps = N_WARM_UP + b->steps * b->n_batches;
     options.batch_size = b->batch;
@@ -168,11 +186,20 @@ print_result(struct bench *b, const struct cli_common *common)
     if (common->json)
         return cli_print_json(json_pack(
             "{s:s,s:I,s:f,s:f,s:f,s:f,s:I,s:i,s:I,s:I,s:s}", "mode", b->mode, "batch",
-            (json_int_t)b->batch, "tokens", b->tokens_a_row, "ms_per_step_min", least,
+            (json_int_t)b->batch, b->image > 0 ? "image" : "tokens",
+            b->image > 0 ? (double)b->image : b->tokens_a_row, "ms_per_step_min", least,
             "ms_per_step_median", median, "items_per_second", 1e3 * (double)b->batch / least,
             "peak_bytes", (json_int_t)peak, "threads", (int)fine_context_n_threads(b->context),
             "steps", (json_int_t)(b->steps * b->n_batches), "classes", (json_int_t)b->classes,
             "precision", b->precision));
+    if (b->image > 0) {
+        printf("%s, batch %lld x %lld x %lld pixels, %d threads: %.1f ms a step (median %.1f), "
+               "%.1f images/s, peak memory %.0f MB\n",
+               b->mode, (long long)b->batch, (long long)b->image, (long long)b->image,
+               (int)fine_context_n_threads(b->context), least, median,
+               1e3 * (double)b->batch / least, peak / 1e6);
+        return CLI_DONE;
+    }
     printf("%s, batch %lld x %.1f tokens, %d threads: %.1f ms a step (median %.1f), "
            "%.1f texts/s, peak memory %.0f MB\n",
            b->mode, (long long)b->batch, b->tokens_a_row, (int)fine_context_n_threads(b->context),
@@ -189,9 +216,9 @@ bench(struct bench *b, struct cli_common *common)
         (exit_code = open_model(b)) != CLI_DONE)
         return exit_code;
     b->ms = calloc((size_t)b->steps, sizeof *b->ms);
-    if (infer)
+    if (infer || cli_reads_images(b->model))
         b->batches = calloc((size_t)(BENCH_TEXTS / b->batch + 1), sizeof *b->batches);
-    if (!b->ms || (infer && !b->batches))
+    if (!b->ms || ((infer || cli_reads_images(b->model)) && !b->batches))
         return cli_no_memory();
     exit_code = b->texts ? bench_read_texts(b) : bench_make_up(b);
     if (exit_code != CLI_DONE)
@@ -216,6 +243,8 @@ check_options(const struct bench *b)
         return cli_misuse("bench", "--precision %s: expected float32", b->precision);
     if (b->batch < 1 || b->batch > BENCH_TEXTS)
         return cli_misuse("bench", "--batch must be from 1 to %d", BENCH_TEXTS);
+    if (b->image > 8192)
+        return cli_misuse("bench", "--image must be at most 8192");
     if (b->tokens < 1 || b->tokens > 1000000)
         return cli_misuse("bench", "--tokens must be from 1 to 1000000");
     if (b->classes < 2 || b->classes > 1000000)
@@ -246,14 +275,16 @@ cli_bench(int argc, char **argv)
     const struct cli_option options[] = {
         { "--mode", CLI_TEXT, &b.mode, "MODE", "full, last2, head, lora (rank 8 on queries and values) or infer" },
         { "--precision", CLI_TEXT, &b.precision, "NAME", "float32" },
-        { "--batch", CLI_COUNT, &b.batch, "N", "texts a step; default 32" },
+        { "--batch", CLI_COUNT, &b.batch, "N", "texts or images a step; default 32" },
+        { "--image", CLI_COUNT, &b.image, "S", "side of made-up images; default 224" },
         { "--tokens", CLI_COUNT, &b.tokens, "T", "ids of a made-up text; default 128" },
         { "--texts", CLI_TEXT, &b.texts, "FILE", "1600 shuffled texts of a table instead" },
         { "--max-length", CLI_COUNT, &b.max_length, "N", "cut these to N ids; default 128" },
         { "--classes", CLI_COUNT, &b.classes, "N", "labels of the head; default 77" },
         { "--dropout", CLI_REAL, &b.dropout, "P", "everywhere; default: as configured" },
         { "--steps", CLI_COUNT, &b.steps, "N", "timed steps, with --texts passes; default 5" },
-        { "--seed", CLI_COUNT, &b.seed, "N", "of weights, ids and order; default 1" },
+        { "--seed", CLI_COUNT, &b.seed, "N", "of weights, inputs and order; default 1" },
+        CLI_ARCHITECTURE_OPTION(b.architecture),
         CLI_COLUMN_OPTIONS(b.columns),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
@@ -281,6 +312,7 @@ cli_bench(int argc, char **argv)
     free(b.ms);
     cli_columns_free(&b.columns);
     fine_dataset_free(b.data);
+    fine_optimizer_free(b.optimizer);
     fine_model_free(b.model);
     fine_context_free(b.context);
     return exit_code;

@@ -1,10 +1,11 @@
 /*
- * bench_inputs.c — what a benchmark runs on: ids drawn at random, or the texts of a
- * file, encoded before any clock starts.
+ * bench_inputs.c — what a benchmark runs on: ids or pixels drawn at random, or the texts of
+ * a file, encoded before any clock starts.
  */
 #include "bench.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* SplitMix64: made-up inputs need no more. */
 static uint64_t
@@ -74,11 +75,46 @@ make_up(struct bench *b)
     return rc;
 }
 
+/* ---- made-up images ---- */
+
+/* Between -1 and 1, as normalised pixels mostly are. */
+static int
+make_up_images(struct bench *b)
+{
+    int64_t shape[4] = { b->batch, 3, b->image, b->image };
+    int64_t count = 3 * b->batch * b->image * b->image, *labels;
+    float *pixels = malloc((size_t)count * sizeof *pixels);
+    int rc = FINE_ENOMEM;
+
+    labels = malloc((size_t)b->batch * sizeof *labels);
+    if (pixels && labels) {
+        for (int64_t i = 0; i < count; i++)
+            pixels[i] = (float)(next(b) >> 40) / 8388608.0f - 1;
+        for (int64_t i = 0; i < b->batch; i++)
+            labels[i] = draw(b, b->classes);
+        b->n_batches = 1;
+        rc = fine_tensors_new(&b->batches[0], b->context);
+    }
+    if (rc == FINE_OK)
+        rc = fine_tensors_put(b->batches[0], "pixel_values", FINE_F32, 4, shape, pixels);
+    if (rc == FINE_OK && strcmp(b->mode, "infer") != 0)
+        rc = fine_tensors_put(b->batches[0], "labels", FINE_I64, 1, shape, labels);
+    free(pixels);
+    free(labels);
+    return rc;
+}
+
 int
 bench_make_up(struct bench *b)
 {
     int rc;
 
+    if (cli_reads_images(b->model)) {
+        if (b->image == 0)
+            b->image = 224;
+        rc = make_up_images(b);
+        return rc < 0 ? cli_fail(rc, CLI_ARGUMENT) : CLI_DONE;
+    }
     if (b->tokens > fine_model_max_length(b->model))
         return cli_misuse("bench", "--tokens %lld: the model reads at most %lld ids",
                           (long long)b->tokens, (long long)fine_model_max_length(b->model));

@@ -93,6 +93,23 @@ json_t *cli_json_number(double value);
 /* Prints metrics, one a line, nested objects under dotted names. */
 void cli_print_metrics(const json_t *metrics, const char *prefix);
 
+/* ---- model.c ---- */
+
+/* The entry of an option table for weights that come without a config.json. */
+#define CLI_ARCHITECTURE_OPTION(variable) \
+    { \
+        "--architecture", CLI_TEXT, &(variable), "NAME", \
+            "of weights without a config.json: resnet50, …" \
+    }
+
+/* Opens a model; architecture may be NULL. A code of the library. */
+int cli_open_model(fine_model **out, fine_context *context, const char *path,
+                   const char *architecture);
+/* 1: the model reads images, not text. */
+int cli_reads_images(const fine_model *model);
+/* 1: a file whose name says that it holds weights. */
+int cli_is_weights(const char *path);
+
 /* ---- screen.c ---- */
 
 /* A context as the common options ask for, whose log goes to standard error. */

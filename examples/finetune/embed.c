@@ -55,6 +55,7 @@ cli_embed(int argc, char **argv)
 {
     struct cli_common common;
     struct fine_embed_options how;
+    const char *architecture = NULL;
     const char *arguments[3], *text = "text", *pool = NULL, *nothing = "";
     int64_t max_length = 0;
     int32_t normalize = 0, plain = 0;
@@ -65,6 +66,7 @@ cli_embed(int argc, char **argv)
           "most ids of a text; default: the folder's" },
         { "--text", CLI_TEXT, &text, "COLUMN", "key of the text in JSON lines; default: text" },
         { "--plain", CLI_FLAG, &plain, NULL, "a line that begins with { is a text, not JSON" },
+        CLI_ARCHITECTURE_OPTION(architecture),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
     const struct cli_usage usage = {
@@ -91,7 +93,7 @@ cli_embed(int argc, char **argv)
         how.pool = pool;
     how.max_length = max_length;
     how.normalize = normalize;
-    if ((rc = fine_model_open(&model, context, arguments[0], NULL)) < 0 ||
+    if ((rc = cli_open_model(&model, context, arguments[0], architecture)) < 0 ||
         (rc = fine_session_new(&session, model)) < 0) {
         exit_code = cli_fail(rc, CLI_READING);
         goto out;

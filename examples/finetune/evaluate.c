@@ -69,7 +69,7 @@ print_report(const fine_report *report, int json)
 }
 
 static int
-evaluate(const char *const arguments[3], struct cli_columns *columns,
+evaluate(const char *const arguments[3], const char *architecture, struct cli_columns *columns,
          const struct cli_common *common, fine_context *context)
 {
     struct fine_dataset_options how;
@@ -80,7 +80,7 @@ evaluate(const char *const arguments[3], struct cli_columns *columns,
     const char **labels = NULL;
     int exit_code, rc;
 
-    if ((rc = fine_model_open(&model, context, arguments[0], NULL)) < 0) {
+    if ((rc = cli_open_model(&model, context, arguments[0], architecture)) < 0) {
         exit_code = cli_fail(rc, CLI_READING);
         goto out;
     }
@@ -116,8 +116,9 @@ cli_evaluate(int argc, char **argv)
 {
     struct cli_common common;
     struct cli_columns columns;
-    const char *arguments[3];
+    const char *arguments[3], *architecture = NULL;
     const struct cli_option options[] = {
+        CLI_ARCHITECTURE_OPTION(architecture),
         CLI_COLUMN_OPTIONS(columns),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
@@ -139,7 +140,7 @@ cli_evaluate(int argc, char **argv)
         return exit_code;
     if ((exit_code = cli_context(&context, &common)) != CLI_DONE)
         return exit_code;
-    exit_code = evaluate(arguments, &columns, &common, context);
+    exit_code = evaluate(arguments, architecture, &columns, &common, context);
     cli_columns_free(&columns);
     fine_context_free(context);
     return exit_code;

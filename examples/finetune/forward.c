@@ -56,8 +56,7 @@ cli_forward(int argc, char **argv)
           "write grad.NAME for every parameter; needs labels" },
         { "--train-mode", CLI_FLAG, &train_mode, NULL,
           "batch norms by the batch's statistics; writes after.NAME" },
-        { "--architecture", CLI_TEXT, &architecture, "NAME",
-          "of weights without a config.json: resnet50, …" },
+        CLI_ARCHITECTURE_OPTION(architecture),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
     const struct cli_usage usage = {
@@ -70,7 +69,6 @@ cli_forward(int argc, char **argv)
         3,
         3,
     };
-    struct fine_model_options options_of_model;
     fine_context *context = NULL;
     fine_model *model = NULL;
     fine_tensors *in = NULL, *out = NULL;
@@ -80,9 +78,7 @@ cli_forward(int argc, char **argv)
         return exit_code;
     if ((exit_code = cli_context(&context, &common)) != CLI_DONE)
         return exit_code;
-    fine_model_options_init(&options_of_model, sizeof options_of_model);
-    options_of_model.architecture = architecture;
-    if ((rc = fine_model_open(&model, context, arguments[0], &options_of_model)) < 0 ||
+    if ((rc = cli_open_model(&model, context, arguments[0], architecture)) < 0 ||
         (train_mode && (rc = fine_model_set_batch_statistics(model, 1)) < 0) ||
         (rc = fine_tensors_open(&in, context, arguments[1])) < 0 ||
         (rc = fine_model_forward(

@@ -81,23 +81,27 @@ print_model_table(const json_t *all)
         total += count;
         trainable += frozen ? 0 : count;
     }
-    printf("%s, %s, %lld parameters, %lld trained; at most %lld ids, vocabulary %lld\n",
+    printf("%s, %s, %lld parameters, %lld trained; ",
            json_string_value(json_object_get(all, "family")),
            json_string_length(json_object_get(all, "task")) > 0
                ? json_string_value(json_object_get(all, "task"))
                : "no task yet",
-           (long long)total, (long long)trainable,
-           (long long)json_integer_value(json_object_get(all, "max_length")),
-           (long long)json_integer_value(json_object_get(all, "vocab_size")));
+           (long long)total, (long long)trainable);
+    if (json_integer_value(json_object_get(all, "vocab_size")) == 0)
+        printf("reads images\n");
+    else
+        printf("at most %lld ids, vocabulary %lld\n",
+               (long long)json_integer_value(json_object_get(all, "max_length")),
+               (long long)json_integer_value(json_object_get(all, "vocab_size")));
 }
 
 static int
-inspect_model(const char *path, const char *freeze, fine_context *context,
-              const struct cli_common *common)
+inspect_model(const char *path, const char *freeze, const char *architecture,
+              fine_context *context, const struct cli_common *common)
 {
     fine_model *model = NULL;
     json_t *labels, *all;
-    int rc = fine_model_open(&model, context, path, NULL);
+    int rc = cli_open_model(&model, context, path, architecture);
     int exit_code;
 
     if (rc < 0)
@@ -196,10 +200,11 @@ cli_inspect(int argc, char **argv)
 {
     struct cli_common common;
     struct cli_columns columns;
-    const char *arguments[3], *freeze = NULL;
+    const char *arguments[3], *freeze = NULL, *architecture = NULL;
     const struct cli_option options[] = {
         { "--freeze", CLI_TEXT, &freeze, "SPEC",
           "MODEL: show what this freezes: all, embeddings..3, …" },
+        CLI_ARCHITECTURE_OPTION(architecture),
         CLI_COLUMN_OPTIONS(columns),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
@@ -222,8 +227,9 @@ cli_inspect(int argc, char **argv)
         return exit_code;
     if ((exit_code = cli_context(&context, &common)) != CLI_DONE)
         return exit_code;
-    if (stat(arguments[0], &status) == 0 && S_ISDIR(status.st_mode))
-        exit_code = inspect_model(arguments[0], freeze, context, &common);
+    if (architecture || cli_is_weights(arguments[0]) ||
+        (stat(arguments[0], &status) == 0 && S_ISDIR(status.st_mode)))
+        exit_code = inspect_model(arguments[0], freeze, architecture, context, &common);
     else if (ends_with(arguments[0], ".yaml") || ends_with(arguments[0], ".yml"))
         exit_code = inspect_recipe(arguments[0], context, &common);
     else

@@ -299,13 +299,10 @@ print_curve(struct run *r, const double final_loss[2], int by_batch, int json)
 static int
 overfit(struct run *r, const struct settings *s, const char *const arguments[3], int json)
 {
-    struct fine_model_options options;
     double final_loss[2] = { 0, 0 }; /* in the mode of training; in evaluation mode */
     int exit_code, rc;
 
-    fine_model_options_init(&options, sizeof options);
-    options.architecture = s->architecture;
-    if ((rc = fine_model_open(&r->model, r->context, arguments[0], &options)) < 0 ||
+    if ((rc = cli_open_model(&r->model, r->context, arguments[0], s->architecture)) < 0 ||
         (rc = fine_model_set_batch_statistics(r->model, s->by_batch)) < 0 ||
         (rc = fine_tensors_open(&r->batch, r->context, arguments[1])) < 0)
         return cli_fail(rc, CLI_READING);
@@ -327,8 +324,7 @@ cli_overfit(int argc, char **argv)
     struct cli_common common;
     const char *arguments[3], *architecture = NULL;
     const struct cli_option options[] = {
-        { "--architecture", CLI_TEXT, &architecture, "NAME",
-          "of weights without a config.json: resnet50, …" },
+        CLI_ARCHITECTURE_OPTION(architecture),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
     const struct cli_usage usage = {

@@ -81,6 +81,7 @@ cli_predict(int argc, char **argv)
 {
     struct cli_common common;
     struct fine_dataset_options remembered;
+    const char *architecture = NULL;
     const char *arguments[3], *text = NULL, *text_pair = NULL;
     int32_t pair = 0, plain = 0;
     const struct cli_option options[] = {
@@ -89,6 +90,7 @@ cli_predict(int argc, char **argv)
         { "--text-pair", CLI_TEXT, &text_pair, "COLUMN", "key of the second text" },
         { "--pair", CLI_FLAG, &pair, NULL, "two texts a line, a tab between; default: as trained" },
         { "--plain", CLI_FLAG, &plain, NULL, "a line that begins with { is a text, not JSON" },
+        CLI_ARCHITECTURE_OPTION(architecture),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
     const struct cli_usage usage = {
@@ -112,7 +114,7 @@ cli_predict(int argc, char **argv)
     if ((exit_code = cli_context(&context, &common)) != CLI_DONE)
         return exit_code;
     fine_dataset_options_init(&remembered, sizeof remembered);
-    if ((rc = fine_model_open(&model, context, arguments[0], NULL)) < 0 ||
+    if ((rc = cli_open_model(&model, context, arguments[0], architecture)) < 0 ||
         (rc = fine_model_dataset_options(model, &remembered)) < 0 ||
         (rc = fine_session_new(&session, model)) < 0) {
         exit_code = cli_fail(rc, CLI_READING);

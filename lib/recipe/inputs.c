@@ -263,6 +263,8 @@ open_model(struct fine__inputs *out, const fine_recipe *recipe)
         want_adapter(&adapter, recipe);
         options.adapter = &adapter;
     }
+    if (value(recipe, FINE__MODEL_ARCHITECTURE)->given)
+        options.architecture = text(recipe, FINE__MODEL_ARCHITECTURE);
     FINE__TRY(fine__recipe_path(recipe, FINE__MODEL_PATH, &path));
     rc = fine_model_open(&out->model, recipe->ctx, path, &options);
     fine__free(recipe->ctx, path);
