@@ -60,6 +60,7 @@ fine__model_unref(fine_model *model)
     fine__free(ctx, model->prefix);
     fine__free(ctx, model->base_name);
     fine__buf_free(&model->config_text);
+    fine__buf_free(&model->preprocessor);
     fine__buf_free(&model->card);
     fine__preparation_free(ctx, &model->preparation);
     fine__free(ctx, model);

@@ -69,6 +69,7 @@ struct fine_model {
     const char *wrapper;                /* of all names, and part of prefix: "module." or "" */
     char fingerprint[33];
     struct fine__buf config_text;       /* config.json as opened */
+    struct fine__buf preprocessor;      /* preprocessor_config.json as opened; empty: none */
     struct fine__buf card;              /* README.md to save; empty: a short one is written */
     struct fine__adapter *adapter;      /* low-rank changes; NULL: none */
     char *base_name;                    /* the folder opened from, for the card */

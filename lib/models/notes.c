@@ -219,6 +219,11 @@ task_from_config(struct fine__opening *o)
     model->head = head;
     if (fine__kind(model->task)->least_labels == 0)
         return 0;
+    const int64_t said = fine__json_int(fine__json_get(o->config, "num_classes"), n);
+
+    if (said != n)
+        return fine__fail(FINE_ESHAPE, "config.json: 'num_classes' is %lld, but '%s' has %lld rows",
+                          (long long)said, name, (long long)n);
     if (n < fine__kind(model->task)->least_labels)
         return fine__fail(FINE_ESHAPE, "'%s' has one row, and the task needs two labels", name);
     if (fine__json_count(fine__json_get(o->config, "id2label")) == n)

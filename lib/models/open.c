@@ -238,6 +238,19 @@ read_adapter(struct fine__opening *o)
     return rc;
 }
 
+/* How images were prepared, for those who prepare them, and to be saved again. */
+static int
+read_preprocessor(struct fine__opening *o)
+{
+    static const char name[] = "preprocessor_config.json";
+
+    if (o->model->n_channels == 0 ||
+        !fine__source_has(fine__opening_source(o, name), name))
+        return 0;
+    return fine__source_read(fine__opening_source(o, name), name, MAX_CONFIG,
+                             &o->model->preprocessor);
+}
+
 /* ---- all together ---- */
 
 static int
@@ -251,6 +264,7 @@ open_model(struct fine__opening *o)
     FINE__TRY(read_config(o));
     FINE__TRY(read_sentence_length(o));
     FINE__TRY(open_tokenizer(o));
+    FINE__TRY(read_preprocessor(o));
     FINE__TRY(fine__open_weights(o));
     FINE__TRY(fine__open_notes(o));
     model->family->build(model);
@@ -285,6 +299,7 @@ fine__model_open(fine_model **out, fine_context *ctx, const struct fine__source 
     model->wrapper = "";
     fine__params_init(&model->params, ctx);
     fine__buf_init(&model->config_text, ctx);
+    fine__buf_init(&model->preprocessor, ctx);
     fine__buf_init(&model->card, ctx);
     model->base_name = fine__strdup(ctx, fine__path_name(fine__source_name(source)));
     int rc = model->base_name != NULL ? open_model(&o) : FINE_ENOMEM;

@@ -96,7 +96,7 @@ is_cifar(const char *name)
 {
     const struct preset *preset = find_preset(name);
 
-    return preset != NULL && preset->small;
+    return strcmp(name, "cifar-resnet") == 0 || (preset != NULL && preset->small);
 }
 
 /* ---- config.json ---- */
@@ -215,14 +215,14 @@ widen(fine_model *model, int64_t n_depths, int64_t width, int64_t group_width)
     }
 }
 
-/* A list of what shapes the network: "architecture": "resnet". */
+/* A list of what shapes the network: "architecture": "resnet" or "cifar-resnet". */
 static int
 read_list(fine_model *model, const struct fine__json *config)
 {
     struct resnet *net = model->config;
-    int64_t n_depths = 0, width = 64, group_width = 64;
+    int64_t n_depths = 0, width = 0, group_width = 64;
     const struct fine__config_size numbers[] = {
-        { "width", 1, 1 << 12, 64, &width },
+        { "width", 1, 1 << 12, net->small ? 16 : 64, &width },
         { "groups", 1, 1 << 10, 1, &net->groups },
         { "width_per_group", 1, 1 << 12, 64, &group_width },
     };
@@ -272,7 +272,6 @@ read_preset(fine_model *model, const struct fine__json *config, const struct pre
         n_depths++;
     }
     net->bottleneck = preset->bottleneck;
-    net->small = preset->small;
     net->groups = preset->groups > 0 ? preset->groups : 1;
     widen(model, n_depths, preset->small ? 16 : 64,
           preset->group_width > 0 ? preset->group_width : 64);
@@ -304,6 +303,8 @@ configure(fine_model *model, const struct fine__json *config, double dropout)
         rc = read_hugging(model, config);
     } else {
         const struct preset *preset = find_preset(architecture);
+
+        net->small = is_cifar(architecture);
         const int arguments = read_arguments(model, config);
 
         rc = preset != NULL ? read_preset(model, config, preset) : read_list(model, config);
@@ -422,15 +423,16 @@ shortcut(struct walk *w, struct fine__tensor *x, int64_t s, int64_t block, int64
         return unit(w, x, NULL, number, stride, 1, FINE__IDENTITY);
     if (stride == 1 && in == net->out[s])
         return x;
+    /* More channels of zeros on both sides: the networks for CIFAR have no other shortcut. */
     return fine__pad_channels(w->t, x, stride, (net->out[s] - in) / 2,
                               net->out[s] - in - (net->out[s] - in) / 2);
 }
 
+/* transformers' hidden_act is that of the stem and of a block's end; inside it is always ReLU. */
 static struct fine__tensor *
 residual_block(struct walk *w, struct fine__tensor *x, int64_t s, int64_t block)
 {
     const struct resnet *net = w->model->config;
-    const enum fine__activation f = w->model->activation;
     const int64_t stride = block > 0 ? 1 : s > 0 ? 2 : net->first_stride;
     const int64_t in = block > 0 ? net->out[s] : s > 0 ? net->out[s - 1] : net->stem;
     const int64_t first = w->unit, n = net->bottleneck ? 3 : 2;
@@ -438,13 +440,13 @@ residual_block(struct walk *w, struct fine__tensor *x, int64_t s, int64_t block)
 
     w->unit += n + has_shortcut(net, s, block, in);
     if (net->bottleneck) {
-        h = unit(w, x, NULL, first, net->early_stride ? stride : 1, 1, f);
-        h = unit(w, h, NULL, first + 1, net->early_stride ? 1 : stride, net->groups, f);
+        h = unit(w, x, NULL, first, net->early_stride ? stride : 1, 1, FINE__RELU);
+        h = unit(w, h, NULL, first + 1, net->early_stride ? 1 : stride, net->groups, FINE__RELU);
     } else {
-        h = unit(w, x, NULL, first, stride, 1, f);
+        h = unit(w, x, NULL, first, stride, 1, FINE__RELU);
     }
     r = shortcut(w, x, s, block, stride, first + n);
-    return unit(w, h, r, first + n - 1, 1, 1, f);                           /* (N,H',W',O) */
+    return unit(w, h, r, first + n - 1, 1, 1, w->model->activation);        /* (N,H',W',O) */
 }
 
 static struct fine__tensor *
@@ -530,7 +532,7 @@ const struct fine__family fine__family_resnet_cifar = {
     .heads = cifar_heads,
     .marker = "layer1.0.conv1.weight",
     .is_architecture = is_cifar,
-    .architectures = "cifar-resnet20, cifar-resnet32, cifar-resnet44, cifar-resnet56, "
+    .architectures = "cifar-resnet, cifar-resnet20, cifar-resnet32, cifar-resnet44, cifar-resnet56, "
                      "cifar-resnet110",
     .reads_images = true,
     .variant = &plain_names,

@@ -315,6 +315,19 @@ write_card(const struct saving *s)
     return write_file(s, "README.md", &out);
 }
 
+static int
+write_preprocessor(const struct saving *s)
+{
+    const struct fine__buf *text = &s->model->preprocessor;
+    struct fine__buf out;
+
+    if (text->length == 0)
+        return 0;
+    fine__buf_init(&out, s->model->ctx);
+    fine__buf_append(&out, text->data, text->length);
+    return write_file(s, "preprocessor_config.json", &out);
+}
+
 /* ---- weights ---- */
 
 static bool
@@ -452,6 +465,7 @@ fine__model_save(fine_model *model, const char *folder)
     if (model->task != FINE__TASK_NONE)
         FINE__TRY(write_notes(&s));
     FINE__TRY(write_card(&s));
+    FINE__TRY(write_preprocessor(&s));
     if (model->tokenizer != NULL)
         FINE__TRY(fine__tokenizer_save(model->tokenizer, model->ctx, folder));
     if (model->adapter != NULL)
