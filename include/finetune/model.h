@@ -147,7 +147,7 @@ struct fine_param_info {
     int32_t frozen;
 };
 
-/** The family's name: "bert", "roberta", "distilbert", "gpt2", "resnet". Borrowed. @since 0.1 */
+/** The family's name: "bert", "roberta", "distilbert", "gpt2", "resnet", "efficientnet". Borrowed. @since 0.1 */
 FINE_API const char *fine_model_family(const fine_model *model);
 /** The task's type, or "" while none is set. Borrowed. @since 0.1 */
 FINE_API const char *fine_model_task(const fine_model *model);

@@ -11,7 +11,9 @@
 
 static const struct fine__family *const families[] = {
     &fine__family_bert, &fine__family_roberta, &fine__family_distilbert, &fine__family_gpt2,
-    &fine__family_resnet, &fine__family_resnet_plain, &fine__family_resnet_cifar
+    &fine__family_resnet, &fine__family_resnet_plain, &fine__family_resnet_cifar,
+    &fine__family_efficientnet, &fine__family_efficientnet_timm,
+    &fine__family_efficientnet_torchvision, &fine__family_efficientnet_pytorch
 };
 
 const struct fine__family *
@@ -26,7 +28,7 @@ fine__family_find(const char *name)
 const char *
 fine__family_names(void)
 {
-    return "bert, roberta, distilbert, gpt2 and resnet";
+    return "bert, roberta, distilbert, gpt2, resnet and efficientnet";
 }
 
 const struct fine__family *

@@ -72,7 +72,8 @@ struct fine__family {
 
 extern const struct fine__family fine__family_bert, fine__family_roberta,
     fine__family_distilbert, fine__family_gpt2, fine__family_resnet, fine__family_resnet_plain,
-    fine__family_resnet_cifar;
+    fine__family_resnet_cifar, fine__family_efficientnet, fine__family_efficientnet_timm,
+    fine__family_efficientnet_torchvision, fine__family_efficientnet_pytorch;
 
 /* A family by its name, or NULL; names of all, for messages. */
 const struct fine__family *fine__family_find(const char *name);

@@ -92,6 +92,8 @@ read_config(struct fine__opening *o)
     if (fine__json_type(config) != FINE__JSON_OBJECT)
         return fine__fail(FINE_EFORMAT, "config.json: not a JSON object");
     FINE__TRY(find_family(o));
+    if (model->family->marker != NULL)  /* names decide which school's configuration it is */
+        FINE__TRY(fine__open_weights(o));
     fine__error_clear();
     FINE__TRY(model->family->configure(model, config, o->options->dropout));
     model->max_length = model->embed_max_length = model->max_positions;
@@ -265,7 +267,8 @@ open_model(struct fine__opening *o)
     FINE__TRY(read_sentence_length(o));
     FINE__TRY(open_tokenizer(o));
     FINE__TRY(read_preprocessor(o));
-    FINE__TRY(fine__open_weights(o));
+    if (model->prefix == NULL)
+        FINE__TRY(fine__open_weights(o));
     FINE__TRY(fine__open_notes(o));
     model->family->build(model);
     if (model->adapter != NULL && !model->params.failed)
