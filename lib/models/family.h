@@ -109,6 +109,10 @@ void fine__head_build(fine_model *model, const struct fine__head *head, int64_t 
 struct fine__tensor *fine__head_apply(const fine_model *model, struct fine__tape *t,
                                       struct fine__tensor *x, const struct fine__batch *batch,
                                       bool train);
+/* The sum of the cross entropies of x (N,C), tokens that all have a label, without their logits:
+ * for heads that read each token and have a whole vocabulary for their output. */
+struct fine__tensor *fine__head_loss(const fine_model *model, struct fine__tape *t,
+                                     struct fine__tensor *x, const int32_t *labels, bool train);
 
 /* ---- while going forward ---- */
 

@@ -106,16 +106,16 @@ read_from(const fine_model *model, struct fine__tape *t, struct fine__tensor *x,
     return fine__pick(t, x, batch->n_seqs, batch->offsets);
 }
 
-struct fine__tensor *
-fine__head_apply(const fine_model *model, struct fine__tape *t, struct fine__tensor *x,
-                 const struct fine__batch *batch, bool train)
+/* All of the chain before the output; *at becomes the index of what the output declares. */
+static struct fine__tensor *
+before_output(const fine_model *model, struct fine__tape *t, struct fine__tensor *x, bool train,
+              int64_t *at)
 {
     const struct fine__head *head = model->head;
     const double p = train ? model->head_dropout[model->task] : 0;
     struct fine__param *list = model->params.list;
-    int64_t at = model->head_from;
 
-    x = read_from(model, t, x, batch);
+    *at = model->head_from;
     if (head->pooler) {
         x = fine__linear(t, x, FINE__IDENTITY, &list[model->pooler].tensor,
                          &list[model->pooler + 1].tensor);
@@ -123,17 +123,52 @@ fine__head_apply(const fine_model *model, struct fine__tape *t, struct fine__ten
     }
     if (head->dense != NULL) {
         x = fine__dropout(t, x, head->drops_input ? p : 0);
-        x = fine__linear(t, x, FINE__IDENTITY, &list[at].tensor, &list[at + 1].tensor);
+        x = fine__linear(t, x, FINE__IDENTITY, &list[*at].tensor, &list[*at + 1].tensor);
         x = fine__activate(t, x, head->own_activation ? head->activation : model->activation);
-        at += 2;
+        *at += 2;
     }
     if (head->norm != NULL) {
-        x = fine__layernorm(t, x, NULL, &list[at].tensor, &list[at + 1].tensor, model->eps, 0);
-        at += 2;
+        x = fine__layernorm(t, x, NULL, &list[*at].tensor, &list[*at + 1].tensor, model->eps, 0);
+        *at += 2;
     }
-    x = fine__dropout(t, x, p);
-    const bool tied = is_tied(model, head);
+    return fine__dropout(t, x, p);
+}
 
-    return fine__linear(t, x, FINE__IDENTITY, &list[tied ? FINE__WORDS : at].tensor,
-                        head->bias != NULL ? &list[tied ? at : at + 1].tensor : NULL);
+struct output {
+    struct fine__tensor *weight, *bias;     /* bias may be NULL */
+};
+
+static struct output
+output_of(const fine_model *model, int64_t at)
+{
+    struct fine__param *list = model->params.list;
+    const bool tied = is_tied(model, model->head);
+
+    return (struct output){ .weight = &list[tied ? FINE__WORDS : at].tensor,
+                            .bias = model->head->bias != NULL ? &list[tied ? at : at + 1].tensor
+                                                              : NULL };
+}
+
+struct fine__tensor *
+fine__head_apply(const fine_model *model, struct fine__tape *t, struct fine__tensor *x,
+                 const struct fine__batch *batch, bool train)
+{
+    int64_t at;
+
+    x = before_output(model, t, read_from(model, t, x, batch), train, &at);
+    const struct output out = output_of(model, at);
+
+    return fine__linear(t, x, FINE__IDENTITY, out.weight, out.bias);
+}
+
+struct fine__tensor *
+fine__head_loss(const fine_model *model, struct fine__tape *t, struct fine__tensor *x,
+                const int32_t *labels, bool train)
+{
+    int64_t at;
+
+    x = before_output(model, t, x, train, &at);
+    const struct output out = output_of(model, at);
+
+    return fine__linear_cross_entropy(t, x, out.weight, out.bias, labels);
 }

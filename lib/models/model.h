@@ -120,6 +120,9 @@ struct fine__run {
     bool by_batch;                      /* batch norms that are trained go by the batch */
     bool backward;                      /* adds loss_weight * d(sum of row losses) to the gradients */
     bool loss_only;                     /* logits aren't kept: nobody looks at them */
+    const int64_t *rows;                /* tasks per token: logits of these n_rows tokens alone, none
+                                         * twice; NULL: of all */
+    int64_t n_rows;
     bool hidden_states;                 /* keep them */
     bool embed;                         /* the pooled last hidden state instead of logits */
     enum fine__pool_kind embed_pool;
@@ -128,7 +131,7 @@ struct fine__run {
     /* results; they live in the runner until its next run */
     double loss_sum;                    /* over targets that count */
     int64_t n_labelled;
-    const fine__real *logits;           /* n_seqs, or n_tokens, x n_logits */
+    const fine__real *logits;           /* n_seqs, or n_tokens or n_rows, x n_logits */
     int64_t n_logits;
     const fine__real *embedding;        /* n_seqs x width */
     int64_t width;

@@ -241,15 +241,10 @@ keep_states(struct fine__runner *runner, const struct fine__states *states, stru
 }
 
 static int
-loss_and_gradients(struct fine__runner *runner, struct fine__run *run,
-                   const struct fine__batch *batch, struct fine__tensor *logits)
+take_loss(struct fine__runner *runner, struct fine__run *run, struct fine__tensor *loss)
 {
     struct fine__tape *t = &runner->tape;
-    const struct fine__kind *kind = fine__kind(runner->model->task);
-    struct fine__tensor *loss;
 
-    run->n_labelled = kind->count(batch);
-    loss = kind->loss(t, logits, batch);
     FINE__TRY(fine__tape_status(t));
     run->loss_sum = (double)loss->data[0];
     if (!isfinite(run->loss_sum))
@@ -260,14 +255,46 @@ loss_and_gradients(struct fine__runner *runner, struct fine__run *run,
     return fine__tape_status(t);
 }
 
+/* A vocabulary is wide: only tokens with a label go through the head, and their logits never
+ * exist all at once. */
+static int
+run_loss_alone(struct fine__runner *runner, struct fine__run *run,
+               const struct fine__batch *batch, struct fine__tensor *x)
+{
+    struct fine__tape *t = &runner->tape;
+    const int64_t n = run->n_labelled = fine__kind(runner->model->task)->count(batch);
+    int64_t *rows = fine__arena_take_array(&t->arena, n, sizeof *rows), at = 0;
+    int32_t *labels = fine__arena_take_array(&t->arena, n, sizeof *labels);
+
+    if (rows == NULL || labels == NULL)
+        return FINE_ENOMEM;
+    if (n == 0)
+        return 0;
+    for (int64_t i = 0; i < batch->n_tokens; i++)
+        if (batch->labels[i] >= 0) {
+            rows[at] = i;
+            labels[at++] = batch->labels[i];
+        }
+    if (n < batch->n_tokens)
+        x = fine__pick(t, x, n, rows);
+    return take_loss(runner, run,
+                     fine__head_loss(runner->model, t, x, labels, run->train));
+}
+
 static int
 run_head(struct fine__runner *runner, struct fine__run *run, const struct fine__batch *batch,
          struct fine__tensor *x)
 {
     const fine_model *model = runner->model;
+    const struct fine__kind *kind = fine__kind(model->task);
     struct fine__tape *t = &runner->tape;
-    struct fine__tensor *logits = fine__head_apply(model, t, x, batch, run->train);
+    struct fine__tensor *logits;
 
+    if (run->loss_only && batch->labels != NULL && kind->n_outputs == FINE__OUTPUTS_VOCABULARY)
+        return run_loss_alone(runner, run, batch, x);
+    if (run->rows != NULL)
+        x = fine__pick(t, x, run->n_rows, run->rows);
+    logits = fine__head_apply(model, t, x, batch, run->train);
     FINE__TRY(fine__tape_status(t));
     if (!run->loss_only) {
         FINE__TRY(keep(model->ctx, &runner->results, &runner->results_capacity, logits));
@@ -276,7 +303,8 @@ run_head(struct fine__runner *runner, struct fine__run *run, const struct fine__
     }
     if (!fine__batch_has_targets(batch))
         return 0;
-    return loss_and_gradients(runner, run, batch, logits);
+    run->n_labelled = kind->count(batch);
+    return take_loss(runner, run, kind->loss(t, logits, batch));
 }
 
 static int

@@ -151,20 +151,6 @@ input_gradient(struct fine__tape *t, const struct fine__node *n, double beta, fi
     }
 }
 
-/* An embedding that serves as a weight too: all its rows take part. */
-static void
-wake_rows(struct fine__tensor *weight)
-{
-    struct fine__rows *rows = weight->rows;
-
-    for (int64_t row = 0; rows != NULL && row < rows->n_rows; row++) {
-        if (rows->used[row])
-            continue;
-        rows->used[row] = 1;
-        memset(weight->grad + row * rows->width, 0, (size_t)rows->width * sizeof *weight->grad);
-    }
-}
-
 static void
 weight_gradients(struct fine__tape *t, const struct fine__node *n, const fine__real *input)
 {
@@ -180,7 +166,7 @@ weight_gradients(struct fine__tape *t, const struct fine__node *n, const fine__r
         fine__real *grad = fine__grad(t, n->in[1 + i], &beta);
 
         if (grad != NULL)
-            wake_rows(n->in[1 + i]);
+            fine__wake_rows(n->in[1 + i]);
         if (grad != NULL && is_across(n))
             fine__gemm(t->ctx, width, each, rows, (struct fine__matrix){ input, 1, width },
                        (struct fine__matrix){ n->out->grad, out, 1 }, NULL, beta, grad, each);

@@ -17,6 +17,10 @@ enum { FINE__TILE = 16384 };
 void fine__add_column_sums(struct fine__tape *tape, int64_t m, int64_t n, const fine__real *dy,
                            int64_t ldy, fine__real *grad);
 
+/* Before a gradient is added to an embedding that serves as a weight too: all its rows take
+ * part. */
+void fine__wake_rows(struct fine__tensor *weight);
+
 #ifdef FINE__GRADCHECK
 #include "gradcheck.h"
 #endif

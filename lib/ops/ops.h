@@ -149,6 +149,13 @@ struct fine__tensor *fine__linear3(struct fine__tape *t, struct fine__tensor *x,
                                    struct fine__tensor *const weight[3],
                                    struct fine__tensor *const bias[3]);
 
+/* x (N,C), weight (V,C), bias (V) or NULL, labels N of [0, V), -1: not counted → (1): the
+ * cross_entropy of x weight^T + bias, whose logits are never all in memory. */
+struct fine__tensor *fine__linear_cross_entropy(struct fine__tape *t, struct fine__tensor *x,
+                                                struct fine__tensor *weight,
+                                                struct fine__tensor *bias,
+                                                const int32_t *labels);
+
 /* logits (N,2), places B within each sequence, -1: not counted → (1): weights[0] times the sum
  * of -log softmax over a sequence's column 0 at starts, plus weights[1] times that of column 1
  * at ends. */

@@ -60,3 +60,16 @@ fine__add_column_sums(struct fine__tape *tape, int64_t m, int64_t n, const fine_
     add_partial(&job);
     fine__tape_rewind(tape, mark);
 }
+
+void
+fine__wake_rows(struct fine__tensor *weight)
+{
+    struct fine__rows *rows = weight->rows;
+
+    for (int64_t row = 0; rows != NULL && row < rows->n_rows; row++) {
+        if (rows->used[row])
+            continue;
+        rows->used[row] = 1;
+        memset(weight->grad + row * rows->width, 0, (size_t)rows->width * sizeof *weight->grad);
+    }
+}

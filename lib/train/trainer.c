@@ -13,6 +13,7 @@
 #include "base/numeric.h"
 #include "base/result.h"
 #include "base/rng.h"
+#include "models/kinds.h"
 
 /* ---- who may come in ---- */
 
@@ -63,20 +64,42 @@ explain(const fine_trainer *trainer, int64_t batch)
                        (long long)(trainer->step / trainer->batches.steps_per_epoch) + 1);
 }
 
+/* Over how many targets the step's loss is a mean: rows, or the tokens of all its batches that
+ * have a label. A batch that was packed for that stays packed if it is the only one. */
+static int64_t
+count_targets(fine_trainer *trainer, const struct fine__step_plan *plan, struct fine__batch *batch)
+{
+    const struct fine__kind *kind = fine__kind(trainer->model->task);
+    int64_t n = 0;
+
+    if (!kind->per_token)
+        return plan->n_rows;
+    for (int64_t i = 0; i < plan->n_batches; i++) {
+        *batch = fine__batches_pack(&trainer->batches, plan->epoch, plan->first + i);
+        n += kind->count(batch);
+    }
+    return n > 0 ? n : 1;
+}
+
 static int
 take_gradients(fine_trainer *trainer, const struct fine__step_plan *plan, double *loss_out)
 {
+    struct fine__batch batch = { .n_seqs = 0 };
+    const double n_targets = (double)count_targets(trainer, plan, &batch);
     double loss = 0;
 
     fine__params_zero_gradients(&trainer->model->params);
     fine__runner_discard(trainer->runner);
     for (int64_t i = 0; i < plan->n_batches; i++) {
         const int64_t index = plan->first + i;
-        const struct fine__batch batch = fine__batches_pack(&trainer->batches, plan->epoch, index);
+
+        if (plan->n_batches > 1 || batch.n_seqs == 0)
+            batch = fine__batches_pack(&trainer->batches, plan->epoch, index);
         struct fine__run run = { .batch = &batch,
                                  .train = true,
                                  .backward = true,
-                                 .loss_weight = 1 / (double)plan->n_rows,
+                                 .loss_only = true,
+                                 .loss_weight = 1 / n_targets,
                                  .dropout_key = fine__rng_key(
                                      trainer->options.seed, FINE__RNG_DROPOUT, trainer->step, i) };
         const int rc = fine__runner_run(trainer->runner, &run);
@@ -87,7 +110,7 @@ take_gradients(fine_trainer *trainer, const struct fine__step_plan *plan, double
             return rc;
         loss += run.loss_sum;
     }
-    *loss_out = loss / (double)plan->n_rows;
+    *loss_out = loss / n_targets;
     return FINE_OK;
 }
 
