@@ -31,7 +31,7 @@ struct fine_dataset_options {
     const char *quote;             /* "rfc4180" or "none"; default none for .tsv, "\t" and " ", else rfc4180 */
     const char *encoding;          /* "utf-8" (default), "latin-1", "cp1252" */
     const char *on_bad_row;        /* "error" (default), "skip" */
-    const char *format;            /* "csv", "tsv", "jsonl", "squad"; default by the file's name */
+    const char *format;            /* "csv", "tsv", "jsonl", "squad", "txt"; default by the file's name */
     const char *const *columns;    /* header: [names], and the first row is data; default: read from it */
     int64_t n_columns;
     const char *const *labels;     /* allowed labels in the order of their indices; default: found and sorted */
@@ -46,6 +46,8 @@ struct fine_dataset_options {
                                       are then needed, and where there are any this isn't looked at */
     int32_t label_is_number;       /* 1: labels are real numbers (regression) */
     int32_t require_label;         /* 1 (default): a row or file without a label is an error */
+    const char *documents;         /* of a .txt: "blank-lines" (default): a document is what stands
+                                    * between blank lines; "file": all of it; "lines": each line */
 };
 
 /** Fills in the defaults. @since 0.1 */
@@ -53,7 +55,7 @@ FINE_API void fine_dataset_options_init(struct fine_dataset_options *options, si
 
 /**
  * Reads a table: .csv, .tsv or .jsonl (one object a line); for the task "answer" also SQuAD's
- * .json. docs/data.md says how.
+ * .json, for fill-mask and language-model plain text, .txt. docs/data.md says how.
  *
  * @param options NULL for the defaults
  * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_EDATA: malformed rows, missing

@@ -34,7 +34,7 @@ FINE_API void fine_adapter_options_init(struct fine_adapter_options *options, si
 struct fine_model_options {
     size_t struct_size;
     int64_t seed;               /* for weights that the files lack; default 0 */
-    int32_t random_weights;     /* 1: a folder may have config.json alone; all weights are drawn */
+    int32_t random_weights;     /* 1: all weights are drawn, whatever is there; config.json is enough */
     int32_t reserved;           /* 0 */
     double dropout;             /* in place of all of the configuration's; -1 (default): as configured */
     const char *architecture;   /* of weights without a config.json: "resnet50", "cifar-resnet20", …;
@@ -87,6 +87,9 @@ struct fine_task_options {
     int64_t max_length;                /* ids a text; 0: the model's own limit; above it is an error */
     int64_t seed;                      /* for the new head */
     const char *overlong;              /* "truncate" (default) or "error" */
+    double mask_rate;                  /* fill-mask: share of the tokens to guess; 0: 0.15 */
+    int32_t whole_words;               /* fill-mask: 1: all tokens of a word, or none */
+    int32_t reserved;                  /* 0 */
 };
 
 /** Fills in the defaults. @since 0.1 */

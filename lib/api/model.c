@@ -289,6 +289,7 @@ fine_model_dataset_options(const fine_model *model, struct fine_dataset_options 
     o.quote = p->quote;
     o.encoding = p->encoding;
     o.format = p->format;
+    o.documents = p->documents;
     o.columns = (const char *const *)p->columns;
     o.n_columns = p->n_columns;
     if (p->text != NULL)

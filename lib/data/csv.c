@@ -290,6 +290,15 @@ name_columns(struct csv *c)
     return 1;
 }
 
+static bool
+has_column(const struct csv *c, const char *name)
+{
+    for (int64_t i = 0; i < c->n_columns; i++)
+        if (strcmp(c->names[i], name) == 0)
+            return true;
+    return false;
+}
+
 /* Finds each role's column and sorts the columns into used and unused. */
 static int
 find_columns(struct csv *c)
@@ -297,6 +306,8 @@ find_columns(struct csv *c)
     struct fine__table *t = c->t;
     fine_dataset *d = t->set;
 
+    fine__table_guess_pair(t, has_column(c, "text"),
+                           has_column(c, "prompt") && has_column(c, "completion"));
     for (int r = 0; r < FINE__ROLES; r++) {
         int n = 0;
 

@@ -20,7 +20,7 @@ struct jsonl {
     char *text;
     size_t length, at;
     int64_t line;
-    bool cr_ends_line, has_row;
+    bool cr_ends_line, has_row, has_keys;
     struct fine__map seen;          /* keys of all objects */
     char **keys;                    /* in order of appearance */
     int64_t n_keys, key_capacity;
@@ -213,6 +213,11 @@ read_object(struct jsonl *j, const struct fine__json *object)
         return rc;
     if (j->t->set->content == FINE__ROWS_OF_ANSWERS)
         return fine__squad_row(j->t, object, j->line);
+    if (!j->has_keys)
+        fine__table_guess_pair(j->t, fine__json_get(object, "text") != NULL,
+                               fine__json_get(object, "prompt") != NULL &&
+                                   fine__json_get(object, "completion") != NULL);
+    j->has_keys = true;
     for (int r = 0; r < FINE__ROLES; r++)
         cells[r] = j->t->column[r] != NULL
                        ? cell_of(j, (enum fine__role)r, fine__json_get(object, j->t->column[r]))

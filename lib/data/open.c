@@ -6,12 +6,23 @@
 #include "base/file.h"
 #include "data/table.h"
 
-enum format { CSV, TSV, JSONL, SQUAD };
+enum format { CSV, TSV, JSONL, SQUAD, TXT };
 
 static bool
 is_of_answers(const struct fine_dataset_options *o)
 {
     return o->task != NULL && fine__content_find(o->task) == FINE__ROWS_OF_ANSWERS;
+}
+
+/* Plain text says nothing but text: a .txt of any other task is a table without a name for its
+ * format. */
+static bool
+is_plain(const char *path, const struct fine_dataset_options *o)
+{
+    enum fine__content content;
+
+    return fine__content_of(&content, o) == 0 && content == FINE__ROWS_OF_TEXT &&
+           o->separator == NULL && fine__path_has_suffix(path, ".txt");
 }
 
 static int
@@ -24,14 +35,14 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
                   { ".ndjson", JSONL } };
 
     if (o->format != NULL) {
-        static const char *const names[] = { "csv", "tsv", "jsonl", "squad" };
+        static const char *const names[] = { "csv", "tsv", "jsonl", "squad", "txt" };
 
         for (int i = 0; i < FINE__COUNT(names); i++)
             if (strcmp(o->format, names[i]) == 0) {
                 *out = (enum format)i;
                 return 0;
             }
-        return fine__fail(FINE_EINVAL, "data.format: '%.40s' is none of csv, tsv, jsonl, squad",
+        return fine__fail(FINE_EINVAL, "data.format: '%.40s' is none of csv, tsv, jsonl, squad, txt",
                           o->format);
     }
     for (int i = 0; i < FINE__COUNT(known); i++)
@@ -39,6 +50,10 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
             *out = known[i].format;
             return 0;
         }
+    if (is_plain(path, o)) {
+        *out = TXT;
+        return 0;
+    }
     if (o->separator != NULL) {
         *out = CSV;
         return 0;
@@ -90,9 +105,14 @@ fine__dataset_parse(fine_dataset **out, fine_context *ctx, const char *name,
         fine__buf_free(text);
         return rc;
     }
-    rc = format == JSONL   ? fine__jsonl_read(&table)
-         : format == SQUAD ? fine__squad_read(&table)
-                           : fine__csv_read(&table, format == TSV);
+    if (format == TXT && table.content != FINE__ROWS_OF_TEXT)
+        rc = fine__fail(FINE_EINVAL, "data.format: txt has texts alone, and %s needs more; give a "
+                        "table", options->task != NULL ? options->task : "the task");
+    else
+        rc = format == JSONL ? fine__jsonl_read(&table)
+             : format == SQUAD ? fine__squad_read(&table)
+             : format == TXT ? fine__lines_read(&table)
+                             : fine__csv_read(&table, format == TSV);
     if (rc == 0)
         rc = fine__table_finish(&table);
     if (rc == 0) {

@@ -35,7 +35,7 @@ fine__dataset_new(fine_dataset **out, fine_context *ctx,
     if (d == NULL)
         return FINE_ENOMEM;
     d->content = content;
-    d->require_label = options->require_label != 0;
+    d->require_label = options->require_label != 0 && content != FINE__ROWS_OF_TEXT;
     if (options->n_labels > 0)
         rc = fine__dataset_give_labels(d, options->labels, options->n_labels);
     if (rc < 0) {

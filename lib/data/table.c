@@ -111,7 +111,9 @@ assign_roles(struct fine__table *t)
 
     t->column[FINE__ROLE_TEXT] = o->text != NULL ? o->text : answers ? "question" : "text";
     t->column[FINE__ROLE_PAIR] = o->text_pair != NULL ? o->text_pair : answers ? "context" : NULL;
-    t->column[FINE__ROLE_LABEL] = o->label != NULL ? o->label : answers ? "answers" : "label";
+    t->column[FINE__ROLE_LABEL] = t->content == FINE__ROWS_OF_TEXT ? NULL
+                                  : o->label != NULL               ? o->label
+                                  : answers                        ? "answers" : "label";
     t->column[FINE__ROLE_GROUP] = o->group;
     /* Questions about one text share what it says, so they stay on one side of a split. */
     t->column[FINE__ROLE_SPLIT] = o->split_by != NULL ? o->split_by
@@ -126,6 +128,18 @@ assign_roles(struct fine__table *t)
                 break;
             }
     }
+}
+
+void
+fine__table_guess_pair(struct fine__table *t, bool has_text, bool has_both)
+{
+    const char *task = t->options->task;
+
+    if (task == NULL || strcmp(task, "language-model") != 0 || has_text || !has_both ||
+        t->column[FINE__ROLE_PAIR] != NULL || strcmp(t->column[FINE__ROLE_TEXT], "text") != 0)
+        return;
+    t->column[FINE__ROLE_TEXT] = "prompt";
+    t->column[FINE__ROLE_PAIR] = "completion";
 }
 
 static int
@@ -154,6 +168,9 @@ check_options(struct fine__table *t)
     if (o->n_labels > 0 && t->content == FINE__ROWS_OF_ANSWERS)
         return fine__fail(FINE_EINVAL, "task.labels: answers are places, not labels; take them "
                           "out");
+    if (o->n_labels > 0 && t->content == FINE__ROWS_OF_TEXT)
+        return fine__fail(FINE_EINVAL, "task.labels: texts have no labels for %s; take them out",
+                          o->task);
     return 0;
 }
 
@@ -199,7 +216,7 @@ fine__table_open(struct fine__table *t, fine_context *ctx, const char *name,
     if (t->set == NULL)
         return FINE_ENOMEM;
     t->set->content = t->content;
-    t->set->require_label = options->require_label != 0;
+    t->set->require_label = options->require_label != 0 && t->content != FINE__ROWS_OF_TEXT;
     t->set->bytes = *text;
     fine__buf_init(text, ctx);
     rc = options->n_labels > 0

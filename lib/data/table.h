@@ -23,6 +23,9 @@ enum fine__role {
     FINE__ROLES
 };
 
+/* What a document of a plain text file is; the first is the default. */
+enum fine__documents { FINE__BLANK_LINES, FINE__WHOLE_FILE, FINE__LINES };
+
 enum fine__encoding { FINE__UTF_8, FINE__LATIN_1, FINE__CP1252 };
 
 struct fine__cell {
@@ -86,7 +89,12 @@ int fine__encoding_convert(struct fine__buf *text, enum fine__encoding encoding)
 /* A sentence on why the byte at offset is no text; line_start is where its line begins. */
 void fine__encoding_explain(char *out, size_t size, enum fine__encoding encoding, const char *text, size_t offset, size_t line_start);
 
+/* A language model's rows are prompts with completions where the file has columns of these
+ * names and none named text, and nothing else was asked for. */
+void fine__table_guess_pair(struct fine__table *table, bool has_text, bool has_both);
+
 int fine__csv_read(struct fine__table *table, bool is_tsv);
+int fine__lines_read(struct fine__table *table);
 int fine__jsonl_read(struct fine__table *table);
 /* Questions about texts: SQuAD's object; a line of JSON (the same errors as fine__table_row());
  * and answers from memory, as JSON, whose marks go to the row that is being made. */

@@ -52,6 +52,8 @@ fine__dataset_check_task(const fine_dataset *d, enum fine__content content)
 
     FINE__TRY(check_empty(d));
     FINE__TRY(check_texts(d));
+    if (d->ids != NULL && content == FINE__ROWS_OF_TEXT)
+        return 0;
     if (d->content == content && content != FINE__ROWS_OF_CLASSES && !regress &&
         content != FINE__ROWS_OF_IMAGES)
         return check_marks(d);

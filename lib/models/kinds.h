@@ -17,6 +17,8 @@ enum fine__target {
     FINE__SPANS                     /* starts and ends */
 };
 
+#define FINE__MASK_RATE 0.15        /* Devlin et al., arXiv 1810.04805, section 3.1 */
+
 enum { FINE__OUTPUTS_LABELS = 0, FINE__OUTPUTS_VOCABULARY = -1 };
 
 struct fine__kind {

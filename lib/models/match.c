@@ -95,9 +95,8 @@ fine__open_weights(struct fine__opening *o)
 {
     fine_model *model = o->model;
     const struct fine__source *source = o->base_folder != NULL ? o->base_folder : o->source;
-    const bool there = fine__weights_are_in(source);
 
-    if (!there && o->options->random_weights) {
+    if (o->options->random_weights) {
         model->prefix = fine__strdup(model->ctx, "");
         return model->prefix != NULL ? 0 : FINE_ENOMEM;
     }

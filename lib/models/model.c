@@ -36,6 +36,7 @@ fine__preparation_free(fine_context *ctx, struct fine__preparation *p)
     fine__free(ctx, p->quote);
     fine__free(ctx, p->encoding);
     fine__free(ctx, p->format);
+    fine__free(ctx, p->documents);
     free_texts(ctx, p->columns, p->n_columns);
     memset(p, 0, sizeof *p);
 }

@@ -28,7 +28,7 @@ enum fine__pool_kind { FINE__POOL_POOLER, FINE__POOL_CLS, FINE__POOL_MEAN };
 
 /* What the model was trained on, as kept in finetune.json. All may be NULL. */
 struct fine__preparation {
-    char *text, *text_pair, *label, *group, *separator, *quote, *encoding, *format;
+    char *text, *text_pair, *label, *group, *separator, *quote, *encoding, *format, *documents;
     char **columns;
     int64_t n_columns;
     int32_t header;
@@ -62,6 +62,8 @@ struct fine_model {
     enum fine__task task;
     enum fine__pool_kind pool;
     bool overlong_is_error;
+    double mask_rate;                   /* fill-mask */
+    bool whole_words;
     char **labels;
     int64_t n_labels;
     char *freeze_spec;

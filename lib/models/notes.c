@@ -70,6 +70,7 @@ read_preparation(fine_model *model, const struct fine__json *data)
         { "text", &p->text }, { "text_pair", &p->text_pair }, { "label", &p->label },
         { "group", &p->group }, { "separator", &p->separator }, { "quote", &p->quote },
         { "encoding", &p->encoding }, { "format", &p->format },
+        { "documents", &p->documents },
     };
 
     for (int64_t i = 0; i < FINE__COUNT(texts); i++)
@@ -135,6 +136,10 @@ read_notes(struct fine__opening *o)
     const char *overlong = fine__json_string(fine__json_get(task, "overlong"), NULL);
 
     model->overlong_is_error = overlong != NULL && strcmp(overlong, "error") == 0;
+    model->mask_rate = fine__json_double(fine__json_get(task, "mask_rate"), FINE__MASK_RATE);
+    model->whole_words = fine__json_bool(fine__json_get(task, "whole_words"), false);
+    if (!(model->mask_rate > 0 && model->mask_rate <= 1))
+        return fine__fail(FINE_EFORMAT, "finetune.json: 'mask_rate' is not within 0 and 1");
     if (base != NULL && strlen(base) == 32)
         memcpy(model->base_fingerprint, base, 33);
     return read_preparation(model, fine__json_get(o->notes, "data"));

@@ -196,6 +196,7 @@ write_preparation(const struct fine__preparation *p, struct fine__buf *out)
     member(out, "quote", p->quote, &first);
     member(out, "encoding", p->encoding, &first);
     member(out, "format", p->format, &first);
+    member(out, "documents", p->documents, &first);
     fine__buf_printf(out, "%s\"header\": %s", first ? "" : ", ", p->header ? "true" : "false");
     if (p->n_columns > 0) {
         fine__buf_text(out, ", \"columns\": [");
@@ -228,6 +229,11 @@ write_notes(const struct saving *s)
         fine__buf_printf(&out, ", \"max_length\": %lld, \"overlong\": \"%s\"",
                          (long long)model->max_length,
                          model->overlong_is_error ? "error" : "truncate");
+    if (model->task == FINE__FILL_MASK) {
+        fine__buf_text(&out, ", \"mask_rate\": ");
+        fine__buf_number(&out, model->mask_rate);
+        fine__buf_printf(&out, ", \"whole_words\": %s", model->whole_words ? "true" : "false");
+    }
     fine__buf_text(&out, ", \"labels\": [");
     for (int64_t i = 0; i < model->n_labels; i++) {
         fine__buf_text(&out, i > 0 ? ", " : "");

@@ -12,7 +12,8 @@ struct wanted {
     enum fine__pool_kind pool;
     const struct fine__head *head;
     int64_t n_outputs, max_length;
-    bool overlong_is_error;
+    bool overlong_is_error, whole_words;
+    double mask_rate;
 };
 
 static int
@@ -90,6 +91,13 @@ read_wanted(const fine_model *model, const struct fine_task_options *options, st
         strcmp(options->overlong, "error") != 0)
         return fine__fail(FINE_EINVAL, "task: overlong '%s' is not known; use truncate or error",
                           options->overlong);
+    w->mask_rate = options->mask_rate == 0 ? FINE__MASK_RATE : options->mask_rate;
+    w->whole_words = options->whole_words != 0;
+    if (!(w->mask_rate > 0 && w->mask_rate <= 1))
+        return fine__fail(FINE_EINVAL, "task: mask_rate is not within 0 and 1");
+    if ((options->mask_rate != 0 || w->whole_words) && w->task != FINE__FILL_MASK)
+        return fine__fail(FINE_EINVAL, "task: mask_rate and whole_words are for fill-mask, not for "
+                          "%s", kind->name);
     w->overlong_is_error = options->overlong != NULL && strcmp(options->overlong, "error") == 0;
     return 0;
 }
@@ -129,8 +137,9 @@ new_head(fine_model *model, const struct wanted *w, int64_t seed)
     fine__params_remove(&model->params, old_from, old_to);
     for (int64_t i = model->head_from; i < model->params.count; i++)
         fine__param_draw(&model->params.list[i], seed);
-    fine__log(model->ctx, FINE_LOG_INFO, "a new head of %lld output%s is drawn from seed %lld",
-              (long long)w->n_outputs, w->n_outputs == 1 ? "" : "s", (long long)seed);
+    if (model->params.count > model->head_from)
+        fine__log(model->ctx, FINE_LOG_INFO, "a new head of %lld output%s is drawn from seed %lld",
+                  (long long)w->n_outputs, w->n_outputs == 1 ? "" : "s", (long long)seed);
     return 0;
 }
 
@@ -204,6 +213,8 @@ fine__model_set_task(fine_model *model, const struct fine_task_options *options)
     model->pool = w.pool;
     model->max_length = w.max_length;
     model->overlong_is_error = w.overlong_is_error;
+    model->mask_rate = w.mask_rate;
+    model->whole_words = w.whole_words;
     fine__model_update_trained(model);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data/dataset.h"
 #include "recipe/place.h"
 #include "recipe/recipe.h"
 #include "train/metrics.h"
@@ -39,7 +40,7 @@ check_required(const fine_recipe *recipe)
 {
     static const struct { int key; const char *message; } required[] = {
         { FINE__MODEL_PATH, "is missing: the pre-trained model's folder" },
-        { FINE__TASK_TYPE, "is missing: classify or regress" },
+        { FINE__TASK_TYPE, "is missing: classify, regress, fill-mask, language-model" },
         { FINE__DATA_TRAIN, "is missing: the file with the training data" },
     };
     int rc = FINE_OK;
@@ -70,7 +71,8 @@ check_optimizer(const fine_recipe *recipe)
         int type_key;
         const char *types = fine__recipe_key_types(i, &type_key);
 
-        if (types == NULL || !given(recipe, i) || fine__recipe_applies(recipe, i))
+        if (types == NULL || !given(recipe, i) || fine__recipe_applies(recipe, i) ||
+            fine__recipe_text(recipe, type_key) == NULL)
             continue;
         (void)snprintf(message, sizeof message, "is for %s, not for %s; take it out", types,
                        fine__recipe_text(recipe, type_key));
@@ -114,6 +116,8 @@ check_task(const fine_recipe *recipe)
 
     if (!task)
         return FINE_OK;
+    if (fine__content_find(task) == FINE__ROWS_OF_TEXT && given(recipe, FINE__TASK_LABELS))
+        rc = at(recipe, FINE__TASK_LABELS, "have no meaning for plain text; take them out");
     if (strcmp(task, "regress") == 0 && given(recipe, FINE__TASK_LABELS))
         rc = at(recipe, FINE__TASK_LABELS, "have no meaning for regress; take them out");
     if (!fine__metric_valid(task, metric)) {

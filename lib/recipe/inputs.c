@@ -68,6 +68,8 @@ columns(const fine_recipe *recipe, struct fine_dataset_options *out)
         out->n_labels = labels->n_items;
     }
     out->task = text(recipe, FINE__TASK_TYPE);
+    if (fine__recipe_applies(recipe, FINE__DATA_DOCUMENTS))
+        out->documents = text(recipe, FINE__DATA_DOCUMENTS);
     out->label_is_number = strcmp(out->task, "regress") == 0;
 }
 
@@ -164,6 +166,7 @@ copy_columns(struct fine__preparation *p, fine_context *ctx,
     FINE__TRY(keep(ctx, &p->quote, options->quote));
     FINE__TRY(keep(ctx, &p->encoding, options->encoding));
     FINE__TRY(keep(ctx, &p->format, options->format));
+    FINE__TRY(keep(ctx, &p->documents, options->documents));
     if (options->n_columns == 0)
         return FINE_OK;
     p->columns = fine__alloc_array(ctx, (size_t)options->n_columns, sizeof *p->columns);
@@ -210,6 +213,10 @@ give_task(fine_model *model, const fine_recipe *recipe, const fine_dataset *trai
     task.max_length = value(recipe, FINE__DATA_MAX_LENGTH)->integer;
     task.seed = value(recipe, FINE__TRAIN_SEED)->integer;
     task.overlong = text(recipe, FINE__DATA_OVERLONG);
+    if (fine__recipe_applies(recipe, FINE__TASK_MASK_RATE)) {
+        task.mask_rate = value(recipe, FINE__TASK_MASK_RATE)->number;
+        task.whole_words = value(recipe, FINE__TASK_WHOLE_WORDS)->flag;
+    }
     rc = fine_model_set_task(model, &task);
     fine__free(recipe->ctx, names);
     return blame(recipe, task.max_length > 0 ? FINE__DATA_MAX_LENGTH : FINE__TASK_TYPE, rc);
@@ -265,6 +272,7 @@ open_model(struct fine__inputs *out, const fine_recipe *recipe)
     }
     if (value(recipe, FINE__MODEL_ARCHITECTURE)->given)
         options.architecture = text(recipe, FINE__MODEL_ARCHITECTURE);
+    options.random_weights = strcmp(text(recipe, FINE__MODEL_INIT), "random") == 0;
     FINE__TRY(fine__recipe_path(recipe, FINE__MODEL_PATH, &path));
     rc = fine_model_open(&out->model, recipe->ctx, path, &options);
     fine__free(recipe->ctx, path);

@@ -437,6 +437,21 @@ schedule_key_types(int key)
     }
 }
 
+/* Which tasks do. */
+static const char *
+task_key_types(int key)
+{
+    switch (key) {
+    case FINE__TASK_MASK_RATE:
+    case FINE__TASK_WHOLE_WORDS:
+        return "fill-mask";
+    case FINE__DATA_DOCUMENTS:
+        return "fill-mask|language-model";
+    default:
+        return NULL;
+    }
+}
+
 const char *
 fine__recipe_key_types(int key, int *type_key)
 {
@@ -448,6 +463,10 @@ fine__recipe_key_types(int key, int *type_key)
     *type_key = FINE__ADAPTER_TYPE;
     if (key > FINE__ADAPTER_TYPE && key <= FINE__ADAPTER_RANK_STABILISED)
         return "lora";
+    types = task_key_types(key);
+    *type_key = FINE__TASK_TYPE;
+    if (types != NULL)
+        return types;
     *type_key = FINE__OPTIMIZER_TYPE;
     return optimizer_key_types(key);
 }
@@ -462,7 +481,8 @@ fine__recipe_applies(const fine_recipe *recipe, int key)
 
     if (key == FINE__TRAIN_EPOCHS)
         return !values[FINE__TRAIN_STEPS].given;
-    return types == NULL || fine__word_among(types, values[type_key].items[0]);
+    return types == NULL || (values[type_key].n_items > 0 &&
+                             fine__word_among(types, values[type_key].items[0]));
 }
 
 const char *

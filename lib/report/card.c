@@ -16,7 +16,48 @@
 #define CLASSES_SHOWN 30
 #define FEW_ROWS 30             /* a label's F1 from fewer rows says little */
 
+/* What a card says of a task. */
+struct words {
+    const char *task, *pipeline, *front;    /* front: further tags and the metrics */
+    const char *purpose, *purpose_of_labels;
+    const char *limit;                      /* of its answers; NULL: none is known */
+    const char *command, *texts, *call, *show;
+};
+
+#define PREDICT                                                                                  \
+    .command = "finetune predict model texts.txt", .texts = "A text to judge.",                 \
+    .call = "fine_session_predict(session, texts, NULL, 1)"
+
+static const struct words all_words[] = {
+    { .task = "classify", .pipeline = "text-classification",
+      .front = "- text-classification\nmetrics:\n- accuracy\n- f1\n- matthews_correlation\n",
+      .purpose = "to classify text", .purpose_of_labels = "to classify text into ",
+      .limit = "- It always gives one of its labels, also to a text that none of them fits. Its "
+               "scores were not checked as probabilities.\n",
+      PREDICT, .show = "puts(fine_model_label(model, fine_session_label(session, 0)))" },
+    { .task = "regress", .pipeline = "text-classification",
+      .front = "- text-regression\nmetrics:\n- pearsonr\n- spearmanr\n",
+      .purpose = "to predict a number from text", PREDICT,
+      .show = "printf(\"%g\\n\", fine_session_value(session, 0))" },
+    { .task = "fill-mask", .pipeline = "fill-mask",
+      .front = "- fill-mask\nmetrics:\n- perplexity\n",
+      .purpose = "to fill in masked tokens of text",
+      .limit = "- Its perplexity is that of masked tokens, and no measure of whole texts.\n",
+      .command = "finetune predict model texts.txt", .texts = "A text to [MASK].",
+      .call = "fine_session_predict(session, texts, NULL, 1)",
+      .show = "printf(\"%lld masks\\n\", (long long)fine_session_n_masks(session, 0))" },
+    { .task = "language-model", .pipeline = "text-generation",
+      .front = "- text-generation\nmetrics:\n- perplexity\n",
+      .purpose = "to continue text",
+      .limit = "- What it writes is likely text, not checked for truth, and may repeat texts that "
+               "it was trained on.\n",
+      .command = "finetune generate model prompts.txt", .texts = "A text to go on with",
+      .call = "fine_session_generate(session, texts, 1, NULL)",
+      .show = "puts(fine_session_generated(session, 0))" },
+};
+
 struct card {
+    const struct words *words;
     const struct fine__report_data *data;
     const struct fine__json *result, *metrics, *validation, *sets, *training;
     struct fine__majority majority;
@@ -54,10 +95,8 @@ put_front(struct fine__buf *out, const struct card *c)
         fine__buf_json_string(out, c->data->base_model, strlen(c->data->base_model));
         fine__buf_byte(out, '\n');
     }
-    fine__buf_text(out, "pipeline_tag: text-classification\ntags:\n- libfinetune\n");
-    fine__buf_text(out, c->regress ? "- text-regression\nmetrics:\n- pearsonr\n- spearmanr\n"
-                                   : "- text-classification\nmetrics:\n- accuracy\n- f1\n"
-                                     "- matthews_correlation\n");
+    fine__buf_printf(out, "pipeline_tag: %s\ntags:\n- libfinetune\n%s", c->words->pipeline,
+                     c->words->front);
     fine__buf_text(out, "---\n\n# ");
     fine__markdown_text(out, c->data->title != NULL ? c->data->title : "Fine-tuned model");
     fine__buf_text(out, "\n\n");
@@ -67,15 +106,12 @@ put_front(struct fine__buf *out, const struct card *c)
         fine__markdown_text(out, c->data->base_model);
         fine__buf_byte(out, ' ');
     }
-    if (c->regress) {
-        fine__buf_text(out, "to predict a number from text");
+    if (c->words->purpose_of_labels != NULL && c->data->n_labels > 0) {
+        fine__buf_text(out, c->words->purpose_of_labels);
+        fine__put_count(out, c->data->n_labels);
+        fine__buf_text(out, " labels");
     } else {
-        fine__buf_text(out, "to classify text");
-        if (c->data->n_labels > 0) {
-            fine__buf_text(out, " into ");
-            fine__put_count(out, c->data->n_labels);
-            fine__buf_text(out, " labels");
-        }
+        fine__buf_text(out, c->words->purpose);
     }
     fine__buf_text(out, " with libfinetune " FINE_VERSION_STRING ".\n");
     if (!c->regress && c->data->n_labels > 0) {
@@ -285,9 +321,8 @@ put_limits(struct fine__buf *out, const struct card *c)
         put_weak_labels(out, c);
     fine__buf_text(out, "- The results hold for texts like those it was trained and measured on; "
                         "for other subjects, languages or ways of writing they say nothing.\n");
-    if (!c->regress)
-        fine__buf_text(out, "- It always gives one of its labels, also to a text that none of "
-                            "them fits. Its scores were not checked as probabilities.\n");
+    if (c->words->limit != NULL)
+        fine__buf_text(out, c->words->limit);
     fine__buf_text(out, "- What the base model learnt from its own training data, prejudices "
                         "included, is still in it.\n");
 }
@@ -297,19 +332,19 @@ put_use(struct fine__buf *out, const struct card *c)
 {
     heading(out, "Use");
     fine__buf_text(out, "On the command line, one text a line (`model` is this folder):\n\n"
-                        "```sh\nfinetune predict model texts.txt\n```\n\nIn C:\n\n```c\n"
-                        "#include <finetune.h>\n#include <stdio.h>\n\n"
+                        "```sh\n");
+    fine__buf_printf(out, "%s\n```\n\nIn C:\n\n```c\n", c->words->command);
+    fine__buf_text(out, "#include <finetune.h>\n#include <stdio.h>\n\n"
                         "fine_context *ctx = NULL;\nfine_model *model = NULL;\n"
                         "fine_session *session = NULL;\n"
-                        "const char *texts[] = { \"A text to judge.\" };\n\n"
-                        "if (fine_context_new(&ctx, NULL) < 0\n"
+                        "const char *texts[] = { \"");
+    fine__buf_printf(out, "%s\" };\n\n", c->words->texts);
+    fine__buf_text(out, "if (fine_context_new(&ctx, NULL) < 0\n"
                         "    || fine_model_open(&model, ctx, \"model\", NULL) < 0\n"
                         "    || fine_session_new(&session, model) < 0\n"
-                        "    || fine_session_predict(session, texts, NULL, 1) < 0)\n"
-                        "    puts(fine_error_message());\nelse\n");
-    fine__buf_text(out, c->regress ? "    printf(\"%g\\n\", fine_session_value(session, 0));\n"
-                                   : "    puts(fine_model_label(model, "
-                                     "fine_session_label(session, 0)));\n");
+                        "    || ");
+    fine__buf_printf(out, "%s < 0)\n    puts(fine_error_message());\nelse\n    %s;\n",
+                     c->words->call, c->words->show);
     fine__buf_text(out, "fine_session_free(session);\nfine_model_free(model);\n"
                         "fine_context_free(ctx);\n```\n");
 }
@@ -332,6 +367,10 @@ fine__report_card(struct fine__report_data *data, struct fine__buf *out)
         && (rc = parse(&training, data->ctx, data->training, "report: training")) == 0) {
         c.sets = sets;
         c.training = training;
+        c.words = &all_words[0];
+        for (int64_t i = 0; data->task != NULL && i < FINE__COUNT(all_words); i++)
+            if (strcmp(data->task, all_words[i].task) == 0)
+                c.words = &all_words[i];
         c.regress = data->task != NULL && strcmp(data->task, "regress") == 0;
         c.result = fine__report_result(data, &c.split);
         c.metrics = fine__result_metrics(c.result);

@@ -123,6 +123,22 @@ say_regress(struct fine__buf *out, const struct headline *h)
 }
 
 static void
+say_perplexity(struct fine__buf *out, const struct headline *h)
+{
+    const double before = metric_of(h->before, "perplexity");
+
+    fine__buf_text(out, "As unsure as between <b>");
+    fine__put_metric(out, "perplexity", metric_of(h->metrics, "perplexity"));
+    fine__buf_text(out, "</b> equally likely tokens (perplexity) on ");
+    put_rows(out, h);
+    if (!isnan(before)) {
+        fine__buf_text(out, "; before training ");
+        fine__put_metric(out, "perplexity", before);
+    }
+    fine__buf_byte(out, '.');
+}
+
+static void
 put_sentence(struct fine__buf *out, const struct headline *h)
 {
     fine__buf_text(out, "<p class=\"say\">");
@@ -133,6 +149,8 @@ put_sentence(struct fine__buf *out, const struct headline *h)
         say_classify(out, h);
     else if (!isnan(metric_of(h->metrics, "pearson")) || !isnan(metric_of(h->metrics, "spearman")))
         say_regress(out, h);
+    else if (!isnan(metric_of(h->metrics, "perplexity")))
+        say_perplexity(out, h);
     if (h->result != NULL && strcmp(h->split, "validation") == 0 && h->data->best_step >= 0)
         fine__buf_text(out, " The best step was chosen by these same rows, so this is a little "
                             "optimistic; a test set would say more.");

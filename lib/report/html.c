@@ -83,6 +83,10 @@ put_head(struct fine__buf *out, const struct fine__report_data *data)
         }
     } else if (data->task != NULL && strcmp(data->task, "regress") == 0) {
         fine__buf_text(out, " to predict a number from text");
+    } else if (data->task != NULL && strcmp(data->task, "fill-mask") == 0) {
+        fine__buf_text(out, " to fill in masked tokens of text");
+    } else if (data->task != NULL && strcmp(data->task, "language-model") == 0) {
+        fine__buf_text(out, " to continue text");
     } else if (data->task != NULL) {
         fine__buf_text(out, " for ");
         fine__html_text(out, data->task);

@@ -280,6 +280,25 @@ fine__tokenizer_vocab_size(const fine_tokenizer *tokenizer)
     return tokenizer->vocab_size;
 }
 
+int64_t
+fine__tokenizer_special(const fine_tokenizer *tokenizer, const int32_t **ids)
+{
+    *ids = tokenizer->special;
+    return tokenizer->n_special;
+}
+
+const struct fine__template *
+fine__tokenizer_template(const fine_tokenizer *tokenizer)
+{
+    return &tokenizer->single;
+}
+
+bool
+fine__tokenizer_marks_words(const fine_tokenizer *tokenizer)
+{
+    return tokenizer->kind == &fine__wordpiece;
+}
+
 const char *
 fine__tokenizer_piece(const fine_tokenizer *tokenizer, int64_t id)
 {

@@ -12,6 +12,7 @@
 #include <finetune/tokenizer.h>
 
 struct fine__scratch;
+struct fine__template;
 
 /* The result of one encoding; reused from call to call. */
 struct fine__tokens {
@@ -38,6 +39,13 @@ fine_tokenizer *fine__tokenizer_ref(fine_tokenizer *tokenizer);
 void fine__tokenizer_unref(fine_tokenizer *tokenizer);
 int64_t fine__tokenizer_vocab_size(const fine_tokenizer *tokenizer);
 const char *fine__tokenizer_piece(const fine_tokenizer *tokenizer, int64_t id);
+
+/* The ids of special tokens in order; their number. */
+int64_t fine__tokenizer_special(const fine_tokenizer *tokenizer, const int32_t **ids);
+/* What stands around a single text. */
+const struct fine__template *fine__tokenizer_template(const fine_tokenizer *tokenizer);
+/* Whether pieces themselves say that they go on with a word, as WordPiece's "##" does. */
+bool fine__tokenizer_marks_words(const fine_tokenizer *tokenizer);
 
 /* pair may be NULL. max_length 0: none. offsets_in: FINE_OFFSETS_BYTES or _CHARS. */
 int fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out,

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "train/masking.h"
 
 static int64_t
 quotient_up(int64_t a, int64_t b)
@@ -17,35 +18,57 @@ quotient_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* The most ids, and the most sequences, that a unit has. */
+static void
+find_largest(const struct fine__examples *examples, int64_t *ids, int64_t *sequences)
+{
+    *ids = examples->longest;
+    *sequences = 1;
+    for (int64_t i = 0; examples->blocks != NULL && i < examples->n_blocks; i++) {
+        const int64_t first = examples->blocks[i], end = examples->blocks[i + 1];
+        const int64_t n = examples->offsets[end] - examples->offsets[first];
+
+        *ids = n > *ids ? n : *ids;
+        *sequences = end - first > *sequences ? end - first : *sequences;
+    }
+}
+
 int
 fine__batches_init(struct fine__batches *batches, const struct fine__examples *examples,
                    int64_t batch_size, int64_t accumulate, int64_t seed)
 {
     fine_context *ctx = examples->ctx;
-    const int64_t n_rows = examples->n_rows, n_ids = examples->offsets[n_rows];
-    const int64_t size = batch_size < n_rows ? batch_size : n_rows;
-    const int64_t most = examples->longest < n_ids / size ? size * examples->longest : n_ids;
+    const int64_t n_units = fine__examples_units(examples);
+    const int64_t n_ids = examples->offsets[examples->n_rows];
+    const int64_t size = batch_size < n_units ? batch_size : n_units;
+    int64_t longest, sequences;
+
+    find_largest(examples, &longest, &sequences);
+    const int64_t most = longest < n_ids / size ? size * longest : n_ids;
+    const int64_t most_sequences =
+        sequences < examples->n_rows / size ? size * sequences : examples->n_rows;
 
     *batches = (struct fine__batches){ .ctx = fine__context_ref(ctx),
                                        .examples = examples,
                                        .batch_size = size,
                                        .seed = seed,
                                        .ordered_epoch = -1,
-                                       .batches_per_epoch = quotient_up(n_rows, size) };
+                                       .batches_per_epoch = quotient_up(n_units, size) };
     batches->accumulate =
         accumulate < batches->batches_per_epoch ? accumulate : batches->batches_per_epoch;
     batches->steps_per_epoch = quotient_up(batches->batches_per_epoch, batches->accumulate);
-    batches->order = fine__alloc(ctx, (size_t)n_rows * sizeof *batches->order);
+    batches->order = fine__alloc(ctx, (size_t)n_units * sizeof *batches->order);
     batches->ids = fine__alloc(ctx, (size_t)most * sizeof *batches->ids);
-    batches->offsets = fine__alloc(ctx, (size_t)(size + 1) * sizeof *batches->offsets);
+    batches->offsets = fine__alloc(ctx, (size_t)(most_sequences + 1) * sizeof *batches->offsets);
     bool failed = batches->order == NULL || batches->ids == NULL || batches->offsets == NULL;
 
     if (examples->types != NULL) {
         batches->types = fine__alloc(ctx, (size_t)most * sizeof *batches->types);
         failed = failed || batches->types == NULL;
     }
-    if (examples->labels != NULL) {
-        const int64_t n = examples->labels_per_id ? most : size;
+    if (examples->labels != NULL || examples->masking != NULL) {
+        const int64_t n = examples->labels_per_id || examples->masking != NULL ? most
+                                                                               : most_sequences;
 
         batches->labels = fine__alloc(ctx, (size_t)n * sizeof *batches->labels);
         failed = failed || batches->labels == NULL;
@@ -86,7 +109,7 @@ struct fine__step_plan
 fine__batches_plan(const struct fine__batches *batches, int64_t step)
 {
     struct fine__step_plan plan = { .epoch = step / batches->steps_per_epoch };
-    const int64_t n_rows = batches->examples->n_rows;
+    const int64_t n_rows = fine__examples_units(batches->examples);
     int64_t end;
 
     plan.first = step % batches->steps_per_epoch * batches->accumulate;
@@ -101,12 +124,14 @@ fine__batches_plan(const struct fine__batches *batches, int64_t step)
 static void
 put_in_order(struct fine__batches *batches, int64_t epoch)
 {
+    const int64_t n = fine__examples_units(batches->examples);
+
     if (batches->ordered_epoch == epoch)
         return;
-    for (int64_t i = 0; i < batches->examples->n_rows; i++)
+    for (int64_t i = 0; i < n; i++)
         batches->order[i] = i;
     fine__rng_shuffle(fine__rng_key(batches->seed, FINE__RNG_SHUFFLE, epoch, 0), batches->order,
-                      batches->examples->n_rows);
+                      n);
     batches->ordered_epoch = epoch;
 }
 
@@ -132,30 +157,45 @@ pack_targets(struct fine__batches *batches, int64_t i, int64_t at, int64_t row)
     }
 }
 
+/* Example `row` as the i-th of the batch, its ids from `at` on; where the next one's begin. */
+static int64_t
+pack_example(struct fine__batches *batches, int64_t epoch, int64_t i, int64_t at, int64_t row)
+{
+    const struct fine__examples *examples = batches->examples;
+    const int64_t first = examples->offsets[row], length = examples->offsets[row + 1] - first;
+
+    if (batches->types != NULL)
+        memcpy(batches->types + at, examples->types + first,
+               (size_t)length * sizeof *batches->types);
+    if (examples->masking != NULL) {
+        fine__mask_examples(examples, batches->seed, epoch, row, 1, batches->ids + at,
+                            batches->labels + at);
+    } else {
+        memcpy(batches->ids + at, examples->ids + first, (size_t)length * sizeof *batches->ids);
+        pack_targets(batches, i, at, row);
+    }
+    batches->offsets[i + 1] = at + length;
+    return at + length;
+}
+
 struct fine__batch
 fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index)
 {
     const struct fine__examples *examples = batches->examples;
     const int64_t from = index * batches->batch_size;
-    int64_t n = examples->n_rows - from, at = 0;
+    int64_t n = fine__examples_units(examples) - from, at = 0, n_seqs = 0;
 
     put_in_order(batches, epoch);
     if (n > batches->batch_size)
         n = batches->batch_size;
     batches->offsets[0] = 0;
     for (int64_t i = 0; i < n; i++) {
-        const int64_t row = batches->order[from + i];
-        const int64_t first = examples->offsets[row], length = examples->offsets[row + 1] - first;
+        const int64_t unit = batches->order[from + i], end = fine__examples_of(examples, unit + 1);
 
-        memcpy(batches->ids + at, examples->ids + first, (size_t)length * sizeof *batches->ids);
-        if (batches->types != NULL)
-            memcpy(batches->types + at, examples->types + first,
-                   (size_t)length * sizeof *batches->types);
-        pack_targets(batches, i, at, row);
-        at += length;
-        batches->offsets[i + 1] = at;
+        for (int64_t row = fine__examples_of(examples, unit); row < end; row++)
+            at = pack_example(batches, epoch, n_seqs++, at, row);
     }
-    return (struct fine__batch){ .n_seqs = n,
+    return (struct fine__batch){ .n_seqs = n_seqs,
                                  .n_tokens = at,
                                  .ids = batches->ids,
                                  .types = batches->types,

@@ -2,7 +2,7 @@
  * batches.h — which rows come when, and how they are packed.
  *
  * The order of an epoch is a function of seed and epoch, so a place in the run is one
- * number, the step.
+ * number, the step. What is counted here as a row is a unit of examples.h: mostly an example.
  */
 #ifndef FINE__BATCHES_H
 #define FINE__BATCHES_H

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "models/kinds.h"
 #include "train/batches.h"
+#include "train/masking.h"
 #include "train/taskwork.h"
 
 int
@@ -85,7 +86,24 @@ struct scoring {
     const fine_model *model;
     const struct fine__examples *examples;
     struct fine__metrics *metrics;
+    int32_t *ids, *labels;          /* a masked batch; NULL where nothing is masked */
 };
+
+/* Room for a batch with masks. */
+static int
+make_room(struct scoring *s)
+{
+    const int64_t longest = s->examples->longest;
+    const size_t n = (size_t)(longest > FINE__EVALUATE_IDS ? longest : FINE__EVALUATE_IDS);
+
+    if (s->examples->masking == NULL)
+        return FINE_OK;
+    s->ids = fine__alloc_array(s->model->ctx, 2 * n, sizeof *s->ids);
+    if (s->ids == NULL)
+        return FINE_ENOMEM;
+    s->labels = s->ids + n;
+    return FINE_OK;
+}
 
 static int
 take_row(void *arg, int64_t from, int64_t to, const fine__real *logits, int64_t n_logits)
@@ -102,6 +120,18 @@ take_row(void *arg, int64_t from, int64_t to, const fine__real *logits, int64_t 
     return fine__metrics_add_logits(s->metrics, logits, examples->labels[from], group);
 }
 
+/* How many rows have their last example among [first, first + n). */
+static int64_t
+rows_that_end(const struct fine__examples *examples, int64_t first, int64_t n)
+{
+    int64_t rows = 0;
+
+    for (int64_t i = first; i < first + n; i++)
+        rows += i + 1 == examples->n_rows ||
+                fine__examples_row(examples, i + 1) != fine__examples_row(examples, i);
+    return rows;
+}
+
 static int
 run_batch(struct fine__runner *runner, const struct scoring *s, struct fine__gathered *gathered,
           int64_t first, int64_t n, int64_t *scratch)
@@ -111,6 +141,11 @@ run_batch(struct fine__runner *runner, const struct scoring *s, struct fine__gat
     struct fine__batch batch = fine__batches_slice(s->examples, first, n, scratch);
     struct fine__run run = { .batch = &batch, .loss_only = by_loss };
 
+    if (s->ids != NULL) {
+        fine__mask_examples(s->examples, 0, -1, first, n, s->ids, s->labels);
+        batch.ids = s->ids;
+        batch.labels = s->labels;
+    }
     if (!by_loss) {
         /* The metrics take the loss from the logits, in double. */
         batch.labels = NULL;
@@ -119,7 +154,8 @@ run_batch(struct fine__runner *runner, const struct scoring *s, struct fine__gat
     }
     FINE__TRY(fine__runner_run(runner, &run));
     if (by_loss)
-        return fine__metrics_add_loss(s->metrics, n, run.loss_sum, (double)run.n_labelled);
+        return fine__metrics_add_loss(s->metrics, rows_that_end(s->examples, first, n),
+                                      run.loss_sum, (double)run.n_labelled);
     return fine__gather_rows(gathered, s->examples, first, n, run.logits, run.n_logits, take_row,
                              (void *)(uintptr_t)s);
 }
@@ -129,10 +165,10 @@ fine__evaluate(struct fine__runner *runner, const fine_model *model,
                const struct fine__examples *examples, struct fine__metrics *metrics,
                int64_t *scratch)
 {
-    const struct scoring s = { .model = model, .examples = examples, .metrics = metrics };
+    struct scoring s = { .model = model, .examples = examples, .metrics = metrics };
     struct fine__gathered gathered = { .ctx = model->ctx,
                                        .per_id = fine__kind(model->task)->per_token };
-    int rc = FINE_OK;
+    int rc = make_room(&s);
     int64_t n;
 
     fine__metrics_reset(metrics);
@@ -145,5 +181,6 @@ fine__evaluate(struct fine__runner *runner, const fine_model *model,
                                (long long)fine__examples_row(examples, first + n - 1) + 1);
     }
     fine__free(model->ctx, gathered.logits);
+    fine__free(model->ctx, s.ids);
     return rc;
 }

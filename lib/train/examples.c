@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "text/tokenizer.h"
+#include "train/masking.h"
 #include "train/taskwork.h"
 
 enum { ROWS_PER_TILE = 64 };
@@ -32,7 +33,7 @@ struct job {
     const fine_tokenizer *tokenizer;
     const fine_dataset *dataset;
     int64_t max_length;
-    bool pieces;
+    bool pieces, bare;
     struct tile *tiles;
     struct fine__tokens *tokens; /* one a worker */
 };
@@ -49,7 +50,7 @@ append(struct job *job, struct tile *tile, const struct fine__tokens *tokens)
     if (job->dataset->has_pairs) {
         FINE__TRY(
             fine__grow(job->ctx, &tile->types, &tile->types_capacity, need, sizeof *tile->types));
-        memcpy(tile->types + tile->count, tokens->types,
+        memcpy(tile->types + tile->count, job->bare ? tokens->texts : tokens->types,
                (size_t)tokens->count * sizeof *tile->types);
     }
     if (job->pieces) {
@@ -75,8 +76,8 @@ encode_rows(struct job *job, int64_t index, struct fine__tokens *tokens)
         FINE__TRY(fine__tokenizer_encode(
             job->tokenizer, tokens, fine__dataset_text(job->dataset, from + i),
             (size_t)row->text_length, fine__dataset_pair(job->dataset, from + i),
-            row->pair >= 0 ? (size_t)row->pair_length : 0, job->max_length, FINE_OFFSETS_BYTES,
-            true));
+            row->pair >= 0 ? (size_t)row->pair_length : 0, job->bare ? 0 : job->max_length,
+            FINE_OFFSETS_BYTES, !job->bare));
         FINE__TRY(append(job, tile, tokens));
         tile->lengths[i] = (int32_t)tokens->count;
         tile->truncated[i] = tokens->truncated > 0;
@@ -155,8 +156,8 @@ gather(struct fine__examples *out, const struct job *job, int64_t n_tiles)
     return FINE_OK;
 }
 
-int
-fine__examples_tokenize(struct fine__examples *out, const fine_model *model, bool pieces)
+static int
+tokenize(struct fine__examples *out, const fine_model *model, bool pieces, bool bare)
 {
     const fine_dataset *dataset = out->dataset;
     const int64_t n_tiles = (dataset->n_rows + ROWS_PER_TILE - 1) / ROWS_PER_TILE;
@@ -165,7 +166,8 @@ fine__examples_tokenize(struct fine__examples *out, const fine_model *model, boo
                        .tokenizer = model->tokenizer,
                        .dataset = dataset,
                        .max_length = model->max_length,
-                       .pieces = pieces };
+                       .pieces = pieces,
+                       .bare = bare };
     int rc = FINE_ENOMEM;
 
     job.tiles = fine__alloc_array(out->ctx, (size_t)n_tiles, sizeof *job.tiles);
@@ -189,6 +191,18 @@ done:
     fine__free(out->ctx, job.tiles);
     fine__free(out->ctx, job.tokens);
     return rc;
+}
+
+int
+fine__examples_tokenize(struct fine__examples *out, const fine_model *model, bool pieces)
+{
+    return tokenize(out, model, pieces, false);
+}
+
+int
+fine__examples_tokenize_bare(struct fine__examples *out, const fine_model *model, bool pieces)
+{
+    return tokenize(out, model, pieces, true);
 }
 
 /* ---- targets ---- */
@@ -364,7 +378,7 @@ check_task(const fine_model *model, const fine_dataset *dataset, const char *wha
         return fine__fail(FINE_ESTATE,
                           "the model has no tokenizer: bring rows that are ids "
                           "already (fine_dataset_new_encoded), or add the tokenizer's files");
-    if (content == dataset->content)
+    if (content == dataset->content || (content == FINE__ROWS_OF_TEXT && dataset->ids != NULL))
         return FINE_OK;
     if (content == FINE__ROWS_OF_NUMBERS || dataset->content == FINE__ROWS_OF_NUMBERS)
         return fine__fail(FINE_EDATA, "%s '%s': its labels are %s, and the task is %s", what,
@@ -426,6 +440,8 @@ fine__examples_free(struct fine__examples *examples)
     fine__free(examples->ctx, examples->own_types);
     fine__free(examples->ctx, examples->own_offsets);
     fine__free(examples->ctx, examples->own_rows);
+    fine__free(examples->ctx, examples->blocks);
+    fine__mask_free(examples->ctx, examples->masking);
     fine__free(examples->ctx, examples->starts);
     fine__free(examples->ctx, examples->ends);
     fine__free(examples->ctx, examples->pieces);
@@ -456,6 +472,11 @@ fine__examples_fingerprint(const struct fine__examples *examples, char out[33])
     if (examples->values != NULL)
         fine__hash_update(hash, examples->values,
                           n * (size_t)examples->n_values * sizeof *examples->values);
+    if (examples->masking != NULL)
+        fine__mask_hash(examples->masking, hash);
+    if (examples->blocks != NULL)
+        fine__hash_update(hash, examples->blocks,
+                          ((size_t)examples->n_blocks + 1) * sizeof *examples->blocks);
     if (examples->starts != NULL) {
         fine__hash_update(hash, examples->starts, n * sizeof *examples->starts);
         fine__hash_update(hash, examples->ends, n * sizeof *examples->ends);

@@ -22,7 +22,10 @@ struct fine__examples {
     int32_t *starts, *ends;       /* answer: places among the example's ids, -1: not counted */
     int32_t *pieces;              /* tag, answer: 2 an id: the bytes of its text that it stands for */
     const struct fine__pictures *pictures; /* classify-image: no ids, pixels are made as needed */
-    bool masks;                   /* fill-mask: labels are made anew for each epoch */
+    struct fine__masking *masking; /* fill-mask: labels are made anew for each epoch; else NULL */
+    int64_t *blocks, n_blocks;    /* n_blocks + 1: block i is examples [blocks[i], blocks[i + 1]),
+                                   * which a batch counts as one and an epoch shuffles together;
+                                   * NULL: each example is one */
     int64_t longest, n_truncated; /* ids of the longest row; rows that lost some */
     int32_t *own_ids, *own_types; /* NULL where the dataset's own are used */
     int64_t *own_offsets, *own_rows;
@@ -44,10 +47,25 @@ fine__examples_row(const struct fine__examples *examples, int64_t i)
 {
     return examples->row_of != NULL ? examples->row_of[i] : i;
 }
+/* How many there are of what a batch counts. */
+static inline int64_t
+fine__examples_units(const struct fine__examples *examples)
+{
+    return examples->blocks != NULL ? examples->n_blocks : examples->n_rows;
+}
+/* The first example of a unit; that of the unit after the last is n_rows. */
+static inline int64_t
+fine__examples_of(const struct fine__examples *examples, int64_t unit)
+{
+    return examples->blocks != NULL ? examples->blocks[unit] : unit;
+}
 /* For encoders: where a row stands, for messages: "line 7", "row 7". */
 const char *fine__examples_place(const struct fine__examples *examples, int64_t row, char out[40]);
 /* Texts to ids, row by row, in parallel: ids, types, offsets; pieces too where asked for. */
 int fine__examples_tokenize(struct fine__examples *out, const fine_model *model, bool pieces);
+/* The same without special ids and uncut, one example a row; where rows are pairs, types says of
+ * which text an id is. */
+int fine__examples_tokenize_bare(struct fine__examples *out, const fine_model *model, bool pieces);
 void fine__examples_free(struct fine__examples *examples);
 /* XXH3-128 of ids, offsets and targets. */
 int fine__examples_fingerprint(const struct fine__examples *examples, char out[33]);

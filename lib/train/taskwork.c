@@ -37,8 +37,8 @@ static const struct fine__taskwork *const table[FINE__N_TASKS] = {
     [FINE__MULTILABEL] = &nothing,      /* fine__work_multilabel */
     [FINE__TAG] = &nothing,             /* fine__work_tag */
     [FINE__ANSWER] = &nothing,          /* fine__work_answer */
-    [FINE__FILL_MASK] = &nothing,       /* fine__work_fill_mask */
-    [FINE__LANGUAGE_MODEL] = &nothing,  /* fine__work_language_model */
+    [FINE__FILL_MASK] = &fine__work_fill_mask,
+    [FINE__LANGUAGE_MODEL] = &fine__work_language_model,
 };
 
 const struct fine__taskwork *

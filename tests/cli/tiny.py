@@ -39,6 +39,31 @@ def shapes(config=CONFIG):
     return out
 
 
+def byte_pieces():
+    """The pieces of single bytes in a byte-level vocabulary, in the order of the bytes."""
+    own = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in own]
+    return [chr(b if b in own else 256 + others.index(b)) for b in range(256)]
+
+
+def write_gpt2(folder):
+    """A GPT-2 of two thin layers, without weights; its tokens are bytes."""
+    os.makedirs(folder, exist_ok=True)
+    vocabulary = {piece: i for i, piece in enumerate([*byte_pieces(), "<|endoftext|>"])}
+    config = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_embd": 32, "n_layer": 2,
+              "n_head": 2, "n_positions": 64, "vocab_size": 257, "eos_token_id": 256,
+              "bos_token_id": 256}
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(config, f)
+    with open(os.path.join(folder, "vocab.json"), "w", encoding="utf-8") as f:
+        json.dump(vocabulary, f)
+    with open(os.path.join(folder, "merges.txt"), "w") as f:
+        f.write("#version: 0.2\n")
+    with open(os.path.join(folder, "tokenizer_config.json"), "w") as f:
+        json.dump({"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>",
+                   "bos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}, f)
+
+
 def count(shape):
     n = 1
     for d in shape:

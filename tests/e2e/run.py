@@ -3,11 +3,11 @@
 
     run.py FINETUNE
 
-reviews.yaml is also run with other numbers of threads, and killed and resumed: the
-weights are the same, bit for bit.
+Some are also run with other numbers of threads, and killed and resumed: the weights are the
+same, bit for bit.
 
 Each NAME.yaml here says "# wants: PATH NUMBER" for numbers of the done line that must be
-reached. The tables are made here; the model has random weights.
+reached, and "# most: PATH NUMBER" for those that must not be above it. The tables are made here; the model has random weights.
 """
 import json
 import os
@@ -31,6 +31,7 @@ except ImportError:
 
 TOPICS = ["sound", "picture", "camera", "phone"]
 CAFE = "caf\u00e9"              # one byte in Latin-1
+EXACT = ("reviews", "fill")    # recipes whose bits are compared
 FILL = ["the", "an", "is", "was", "it", "and", "very"]
 
 
@@ -61,6 +62,21 @@ def write_tables(folder, name, n, seed):
             f.write(f"{words(draw, *inside)}\t{n_good - 1}.5\tb{i // 3 % 8}\n")
 
 
+def write_texts(folder, name, n, seed):
+    """Plain text whose words follow from those before, and prompts with their completions."""
+    draw = random.Random(seed)
+    thing = lambda: draw.choice(["phone", "camera", "picture", "sound"])
+    says = lambda x: "good great sharp" if x in ("phone", "camera") else "bad awful dull"
+    with open(os.path.join(folder, f"texts{name}.txt"), "w") as f:
+        for i in range(n):
+            x, y = thing(), thing()
+            f.write(f"the {x} is {says(x)}\nand the {y} is {says(y)}\n\n")
+    with open(os.path.join(folder, f"prompts{name}.jsonl"), "w") as f:
+        for i in range(n):
+            x = thing()
+            f.write(json.dumps({"prompt": f"the {x} is", "completion": " " + says(x)}) + "\n")
+
+
 def find(value, path):
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -81,8 +97,8 @@ def check_resolved(path):
 
 
 def check(recipe, folder, finetune):
-    wants = [line.split()[2:4] for line in recipe.read_text().splitlines()
-             if line.startswith("# wants:")]
+    wants, most = ([line.split()[2:4] for line in recipe.read_text().splitlines()
+                    if line.startswith(f"# {word}:")] for word in ("wants", "most"))
     shutil.copy(recipe, folder)
     done = subprocess.run([finetune, "train", recipe.name, "--json", "--threads", "2"],
                           cwd=folder, capture_output=True, text=True, timeout=120)
@@ -91,7 +107,9 @@ def check(recipe, folder, finetune):
     last = json.loads(done.stdout.splitlines()[-1])
     run_folder = pathlib.Path(folder, "runs", recipe.stem)
     return check_resolved(run_folder / "recipe.yaml") + [f"{path} is {find(last, path)}, wanted {number}" for path, number in wants
-            if not (find(last, path) or 0) >= float(number)] + ([] if wants else ["wants nothing"])
+            if not (find(last, path) or 0) >= float(number)] + [
+        f"{path} is {find(last, path)}, and not at most {number}" for path, number in most
+        if not (find(last, path) or 1e9) <= float(number)] + ([] if wants or most else ["wants nothing"])
 
 
 def weights(folder, name):
@@ -117,22 +135,23 @@ def killed(command, folder, seconds):
 def check_bits(recipe, folder, finetune):
     """Threads change nothing; nor does kill -9, at several moments, and --resume."""
     command = [finetune, "train", recipe.name, "--set", "train.checkpoint_every=7"]
+    name = lambda run: f"{recipe.stem}-{run}"
     started = time.monotonic()
-    subprocess.run([*command, "--out", "whole"], cwd=folder, capture_output=True, check=True)
+    subprocess.run([*command, "--out", name("whole")], cwd=folder, capture_output=True, check=True)
     duration = time.monotonic() - started
     findings = []
     for threads in "15":
-        subprocess.run([*command, "--out", threads, "--threads", threads], cwd=folder,
+        subprocess.run([*command, "--out", name(threads), "--threads", threads], cwd=folder,
                        capture_output=True, check=True)
-        if weights(folder, threads) != weights(folder, "whole"):
+        if weights(folder, name(threads)) != weights(folder, name("whole")):
             findings.append(f"other weights with {threads} threads")
     for i in range(4):
-        killed([*command, "--out", "killed", "--resume"], folder, duration * (0.2 + 0.2 * i))
-    subprocess.run([*command, "--out", "killed", "--resume"], cwd=folder, capture_output=True,
+        killed([*command, "--out", name("killed"), "--resume"], folder, duration * (0.2 + 0.2 * i))
+    subprocess.run([*command, "--out", name("killed"), "--resume"], cwd=folder, capture_output=True,
                    check=True)
-    if weights(folder, "killed") != weights(folder, "whole"):
+    if weights(folder, name("killed")) != weights(folder, name("whole")):
         findings.append("other weights after kill -9 and --resume")
-    if steps(folder, "killed") != steps(folder, "whole"):
+    if steps(folder, name("killed")) != steps(folder, name("whole")):
         findings.append("metrics.jsonl tells other steps after kill -9 and --resume")
     return findings
 
@@ -141,11 +160,14 @@ def main():
     recipes, n_failed = sorted(HERE.glob("*.yaml")), 0
     with tempfile.TemporaryDirectory() as folder:
         tiny.write_model(os.path.join(folder, "tiny"))
+        tiny.write_gpt2(os.path.join(folder, "tiny-gpt2"))
+        write_texts(folder, "", 120, 1)
+        write_texts(folder, "-test", 30, 2)
         write_tables(folder, "", 160, 1)
         write_tables(folder, "-test", 48, 2)
         for recipe in recipes:
             findings = check(recipe, folder, os.path.abspath(sys.argv[1]))
-            if recipe.stem == "reviews" and not findings:
+            if recipe.stem in EXACT and not findings:
                 findings = check_bits(recipe, folder, os.path.abspath(sys.argv[1]))
             for finding in findings:
                 print(f"{recipe.name}: {finding}")

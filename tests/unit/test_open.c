@@ -49,7 +49,8 @@ START_TEST(refuses_what_it_doesnt_know)
                      ".jsonl; convert it, such as with: jq -c '.[]'");
     options.format = "xml";
     ck_assert_int_eq(parse(&d, ctx, "t.csv", "a", -1, &options), FINE_EINVAL);
-    ck_assert_str_eq(fine_error_message(), "data.format: 'xml' is none of csv, tsv, jsonl, squad");
+    ck_assert_str_eq(fine_error_message(),
+                     "data.format: 'xml' is none of csv, tsv, jsonl, squad, txt");
     free_context(ctx);
 }
 END_TEST

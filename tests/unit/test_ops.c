@@ -389,6 +389,69 @@ START_TEST(dropout_keeps_its_share)
 }
 END_TEST
 
+/* ---- a whole vocabulary ---- */
+
+enum { WORDS = 30000, SOME_ROWS = 700, THIN = 8 };
+
+/* The loss and the gradients of x, weight and bias, one after another. */
+static float *
+vocabulary_loss(int n_threads, bool fused, double *loss_out)
+{
+    const int64_t sizes[3] = { SOME_ROWS * THIN, WORDS * THIN, WORDS };
+    fine_context *context = new_context(n_threads);
+    struct fine__tensor *in[3] = { new_leaf(true, SOME_ROWS, THIN), new_leaf(true, WORDS, THIN),
+                                   new_vector(true, WORDS) };
+    float *all = malloc((size_t)(sizes[0] + sizes[1] + sizes[2]) * sizeof *all), *at = all;
+    int32_t labels[SOME_ROWS];
+    struct fine__tape t;
+
+    for (int i = 0; i < SOME_ROWS; i++)
+        labels[i] = i % 7 == 3 ? -1 : 41 * i % WORDS;
+    for (int k = 0; k < 3; k++)
+        draw(in[k], k, 0, 1);
+    fine__tape_init(&t, context);
+    fine__tape_reset(&t, true, 0);
+    struct fine__tensor *loss =
+        fused ? fine__linear_cross_entropy(&t, in[0], in[1], in[2], labels)
+              : fine__cross_entropy(&t, fine__linear(&t, in[0], FINE__IDENTITY, in[1], in[2]),
+                                    labels);
+
+    *loss_out = (double)loss->data[0];
+    fine__backward(&t, loss, 0.01);
+    ck_assert_int_eq(fine__tape_status(&t), 0);
+    for (int k = 0; k < 3; k++) {
+        memcpy(at, in[k]->grad, (size_t)sizes[k] * sizeof *at);
+        at += sizes[k];
+        free_leaf(in[k]);
+    }
+    fine__tape_free(&t);
+    free_context(context);
+    return all;
+}
+
+START_TEST(a_vocabulary_in_tiles)
+{
+    const size_t n = SOME_ROWS * THIN + WORDS * THIN + WORDS;
+    double loss, other;
+    float *tiled = vocabulary_loss(1, true, &loss), *whole = vocabulary_loss(2, false, &other);
+    float *threads = vocabulary_loss(3, true, &other);
+    double largest = 0;
+
+    ck_assert(loss == other);
+    ck_assert_mem_eq(tiled, threads, n * sizeof *tiled);
+    free(threads);
+    threads = vocabulary_loss(1, false, &other);
+    ck_assert(fabs(loss - other) < 1e-5 * fabs(other));
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs((double)whole[i]));
+    for (size_t i = 0; i < n; i++)
+        ck_assert(fabs((double)tiled[i] - (double)whole[i]) < 1e-5 * largest);
+    free(tiled);
+    free(whole);
+    free(threads);
+}
+END_TEST
+
 /* ---- threads ---- */
 
 enum { N = 700, C = 66, I = 90, HEADS = 3, B = 5, V = 50, LEAVES = 12 };
@@ -487,4 +550,5 @@ START_TEST(same_bits_for_any_number_of_threads)
 END_TEST
 
 RUNNER("ops", golden_ops, golden_losses, activations_of_anything, layernorm_of_anything,
-       losses_of_anything, dropout_keeps_its_share, same_bits_for_any_number_of_threads)
+       losses_of_anything, dropout_keeps_its_share, a_vocabulary_in_tiles,
+       same_bits_for_any_number_of_threads)
