@@ -62,7 +62,8 @@ class Library:
     def set_task(self, model, kind, pool, labels):
         options = TaskOptions()
         self.lib.fine_task_options_init(ctypes.byref(options), ctypes.c_size_t(ctypes.sizeof(options)))
-        options.type, options.pool, options.n_labels, options.seed = kind.encode(), pool.encode(), len(labels), 11
+        options.type, options.n_labels, options.seed = kind.encode(), len(labels), 11
+        options.pool = pool.encode() if pool else None
         if labels:
             options.labels = (ctypes.c_char_p * len(labels))(*(name.encode() for name in labels))
         self.call("fine_model_set_task", model, ctypes.byref(options))
@@ -179,12 +180,17 @@ def main(path):
     return 1 if check.n_failed else 0
 
 
-if __name__ == "__main__":
+def run(script, here):
+    """In this process with --here; else in one that has torch and transformers, where there is any."""
     if len(sys.argv) == 3 and sys.argv[2] == "--here":
-        sys.exit(main(sys.argv[1]))
+        sys.exit(here(sys.argv[1]))
     oracle = find_oracle()
     if oracle is None:
         print("skipped: transformers cannot be imported (FINE_ORACLE_PYTHON names a Python that can)")
         sys.exit(SKIPPED)
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", TOKENIZERS_PARALLELISM="false")
-    os.execvp(oracle, [oracle, "-B", os.path.abspath(__file__), sys.argv[1], "--here"])
+    os.execvp(oracle, [oracle, "-B", os.path.abspath(script), sys.argv[1], "--here"])
+
+
+if __name__ == "__main__":
+    run(__file__, main)
