@@ -20,9 +20,9 @@ fine__activation_value(enum fine__activation f, fine__vec x)
     case FINE__GELU_TANH:
         return x * fine__vec_sigmoid(FINE__ROOT_8_OVER_PI * (x + FINE__GELU_CUBIC * x * x * x));
     case FINE__RELU:
-        return fine__vec_select((x > 0) | (x != x), x, FINE__VEC_ZERO);
+        return fine__vec_select(x < 0, FINE__VEC_ZERO, x);     /* NaN stays */
     case FINE__RELU6:
-        s = fine__vec_select((x > 0) | (x != x), x, FINE__VEC_ZERO);
+        s = fine__vec_select(x < 0, FINE__VEC_ZERO, x);
         return fine__vec_select(s > 6, fine__vec_set(6), s);
     case FINE__SILU:
         return x * fine__vec_sigmoid(x);
@@ -55,7 +55,8 @@ fine__activation_slope(enum fine__activation f, fine__vec x, fine__vec *y)
         return fine__vec_select(x > 0, fine__vec_set(1), FINE__VEC_ZERO);
     case FINE__RELU6:
         *y = fine__activation_value(f, x);
-        return fine__vec_select((x > 0) & (x < 6), fine__vec_set(1), FINE__VEC_ZERO);
+        s = fine__vec_select(x > 0, fine__vec_set(1), FINE__VEC_ZERO);
+        return fine__vec_select(x < 6, s, FINE__VEC_ZERO);
     case FINE__SILU:
         s = fine__vec_sigmoid(x);
         *y = x * s;

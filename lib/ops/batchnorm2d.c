@@ -257,7 +257,7 @@ forward(struct fine__tape *t, struct fine__node *n)
 
 /* ---- backward ---- */
 
-/* dy f'(z) at place i of a tile that starts at `first`. */
+/* dy f'(z) of LANES numbers from `at` on, at place j of a wide row. */
 FINE__INLINE fine__vec
 through(const struct job *job, enum fine__activation f, int64_t at, int64_t j, int64_t left)
 {
@@ -269,7 +269,8 @@ through(const struct job *job, enum fine__activation f, int64_t at, int64_t j, i
         return dy;
     if (f == FINE__RELU || f == FINE__RELU6) {      /* told by the output */
         y = fine__vec_load_part(n->out->data + at, left);
-        return fine__vec_select(f == FINE__RELU ? y > 0 : (y > 0) & (y < 6), dy, FINE__VEC_ZERO);
+        z = fine__vec_select(y > 0, dy, FINE__VEC_ZERO);
+        return f == FINE__RELU ? z : fine__vec_select(y < 6, z, FINE__VEC_ZERO);
     }
     z = normalised(job, fine__vec_load_part(n->in[0]->data + at, left), j);
     if (n->in[1] != NULL)

@@ -11,7 +11,8 @@
 #include "base/parallel.h"
 #include "ops/conv.h"
 
-enum { TILES = 16, FEW = 4, BLOCK = 256 };      /* at least; tiles a strip; pixels */
+/* At least so many; tiles that copy a strip each; pixels; places turned at a time. */
+enum { TILES = 16, FEW = 4, BLOCK = 256, PLACES = 16 };
 
 struct job {
     struct fine__conv_strips strips;
@@ -120,27 +121,31 @@ turn(const struct job *job, int64_t unit)
 {
     const struct fine__conv_walk *w = &job->strips.walk;
     const int64_t channels = w->channels / w->groups, area = w->kernel_height * w->kernel_width;
-    const int64_t group = unit / job->n_panels, chunk = w->groups * job->padded * job->places;
+    const int64_t places = job->places, chunk = w->groups * job->padded * places;
+    const int64_t group = unit / job->n_panels;
     int64_t column, count;
     const int64_t wide = fine__conv_panel(job->columns, unit % job->n_panels, &column,
                                           &count)->columns;
-    const fine__real *sums = job->sums + (group * job->padded + column) * job->places;
-    fine__real *dw = job->dw + (group * job->columns + column) * channels * area;
+    const fine__real *sums = job->sums + (group * job->padded + column) * places;
+    fine__real *dw = job->dw + (group * job->columns + column) * places;
     const bool fresh = job->beta == 0;
 
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t k = 0; k < area; k++) {
-            const fine__real *from = sums + (k * channels + c) * wide;
-            fine__real *to = dw + c * area + k;
+    /* a few places of all columns: lines of both sides stay in the cache */
+    for (int64_t q = 0; q < places; q += PLACES) {
+        const int64_t n = smaller(places - q, PLACES);
+        int64_t row[PLACES];
 
-            for (int64_t j = 0; j < count; j++) {
-                fine__real sum = from[j];
+        for (int64_t i = 0; i < n; i++)
+            row[i] = ((q + i) % area * channels + (q + i) / area) * wide;
+        for (int64_t j = 0; j < count; j++)
+            for (int64_t i = 0; i < n; i++) {
+                fine__real *to = dw + j * places + q + i, sum = sums[row[i] + j];
 
-                for (int64_t i = 1; i < job->chunks; i++)
-                    sum += from[i * chunk + j];
-                to[j * channels * area] = fresh ? sum : to[j * channels * area] + sum;
+                for (int64_t k = 1; k < job->chunks; k++)
+                    sum += sums[k * chunk + row[i] + j];
+                *to = fresh ? sum : *to + sum;
             }
-        }
+    }
 }
 
 static void

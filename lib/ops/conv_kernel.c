@@ -34,26 +34,28 @@
 #define VECTORS 1
 #include "ops/conv_lanes.h"
 
+#define KERNEL(name, bytes, vectors) { COLUMNS(bytes, vectors), pixels_##name, weights_##name }
+
+const struct fine__conv_kernels *
+fine__conv_kernels_at(int i)
+{
+    static const struct fine__conv_kernels any = { KERNEL(any, 16, 1), KERNEL(any, 16, 1) };
+
+#if !defined FINE__DOUBLE && FINE__X86_TARGETS
+    static const struct fine__conv_kernels avx512 = { KERNEL(avx512, 64, 2),
+                                                      KERNEL(avx512_narrow, 64, 1) };
+    static const struct fine__conv_kernels avx2 = { KERNEL(avx2, 32, 1), KERNEL(avx2, 32, 1) };
+
+    if (FINE__HAS_AVX512 && i-- == 0)
+        return &avx512;
+    if (FINE__HAS_AVX2 && i-- == 0)
+        return &avx2;
+#endif
+    return i == 0 ? &any : NULL;
+}
+
 const struct fine__conv_kernels *
 fine__conv_kernels(void)
 {
-    static const struct fine__conv_kernels any = {
-        { COLUMNS(16, 1), pixels_any, weights_any }, { COLUMNS(16, 1), pixels_any, weights_any }
-    };
-
-#if !defined FINE__DOUBLE && FINE__X86_TARGETS
-    static const struct fine__conv_kernels avx512 = {
-        { COLUMNS(64, 2), pixels_avx512, weights_avx512 },
-        { COLUMNS(64, 1), pixels_avx512_narrow, weights_avx512_narrow }
-    };
-    static const struct fine__conv_kernels avx2 = {
-        { COLUMNS(32, 1), pixels_avx2, weights_avx2 }, { COLUMNS(32, 1), pixels_avx2, weights_avx2 }
-    };
-
-    if (FINE__HAS_AVX512)
-        return &avx512;
-    if (FINE__HAS_AVX2)
-        return &avx2;
-#endif
-    return &any;
+    return fine__conv_kernels_at(0);
 }

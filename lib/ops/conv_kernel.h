@@ -49,6 +49,8 @@ struct fine__conv_kernels {
     struct fine__conv_kernel wide, narrow;
 };
 
-const struct fine__conv_kernels *fine__conv_kernels(void);
+/* What this processor can run, the best first; NULL after the last. */
+const struct fine__conv_kernels *fine__conv_kernels_at(int i);
+const struct fine__conv_kernels *fine__conv_kernels(void);     /* the best */
 
 #endif

@@ -10,7 +10,10 @@
 #include "base/parallel.h"
 #include "ops/conv.h"
 
-enum { TILES = 16, PIECE = 1536 };  /* at least so many; places of a patch at a time */
+#include <string.h>
+
+/* At least so many; places of a patch that are multiplied, and packed, at a time. */
+enum { TILES = 16, PIECE = 1536, PLACES = 16 };
 
 int64_t
 fine__conv_n_panels(int64_t columns)
@@ -53,30 +56,70 @@ struct job {
     fine__real *packed, *starts;    /* (groups, panels: places, columns); (groups, columns) */
 };
 
+/* A panel of a weight that is turned around. */
+FINE__INLINE void
+pack_by_columns(const struct fine__conv_numbers *w, const fine__real *from, int64_t channels,
+                int64_t height, int64_t width, int64_t count, int64_t wide, fine__real *panel)
+{
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t a = 0; a < height; a++)
+            for (int64_t b = 0; b < width; b++) {
+                const fine__real *at = from + c * w->channel + a * w->a + b * w->b;
+                fine__real *to = panel + ((a * width + b) * channels + c) * wide;
+
+                if (w->column == 1)
+                    memcpy(to, at, (size_t)count * sizeof *to);
+                else
+                    for (int64_t j = 0; j < count; j++)
+                        to[j] = at[j * w->column];
+            }
+}
+
+/* A panel of a weight as it is stored, each column's places in one run of memory: a few places
+ * of all columns at a time, so that lines of both sides stay in the cache. */
+FINE__INLINE void
+pack_by_places(const struct fine__conv_numbers *w, const fine__real *from, int64_t channels,
+               int64_t area, int64_t count, int64_t wide, fine__real *panel)
+{
+    const int64_t places = channels * area;
+    int64_t q = 0, row[PLACES];
+
+    for (; q < places; q += PLACES) {
+        const int64_t n = places - q < PLACES ? places - q : PLACES;
+
+        for (int64_t i = 0; i < n; i++)
+            row[i] = ((q + i) % area * channels + (q + i) / area) * wide;
+        if (n == PLACES)
+            for (int64_t j = 0; j < count; j++)
+                for (int64_t i = 0; i < PLACES; i++)
+                    panel[row[i] + j] = from[j * w->column + q + i];
+        else
+            for (int64_t j = 0; j < count; j++)
+                for (int64_t i = 0; i < n; i++)
+                    panel[row[i] + j] = from[j * w->column + q + i];
+    }
+}
+
 FINE__CLONES static void
 pack(const struct job *job, int64_t index)
 {
     const struct fine__conv_product *p = job->product;
     const int64_t group = index / job->n_panels, height = p->walk.kernel_height;
     const int64_t width = p->walk.kernel_width, channels = p->walk.channels / p->walk.groups;
-    int64_t first, count;
-    const int64_t wide = fine__conv_panel(p->columns, index % job->n_panels, &first,
+    int64_t column, count;
+    const int64_t wide = fine__conv_panel(p->columns, index % job->n_panels, &column,
                                           &count)->columns;
-    fine__real *panel = job->packed + (group * job->padded + first) * job->places;
-    const struct fine__conv_numbers w = p->weight;
-    const fine__real *from = w.data + group * w.group + first * w.column;
+    fine__real *panel = job->packed + (group * job->padded + column) * job->places;
+    const struct fine__conv_numbers *w = &p->weight;
+    const fine__real *from = w->data + group * w->group + column * w->column;
 
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t a = 0; a < height; a++)
-            for (int64_t b = 0; b < width; b++) {
-                const fine__real *at = from + a * w.a + b * w.b + c * w.channel;
-                fine__real *to = panel + ((a * width + b) * channels + c) * wide;
-
-                for (int64_t j = 0; j < count; j++)
-                    to[j] = at[j * w.column];
-                for (int64_t j = count; j < wide; j++)
-                    to[j] = 0;
-            }
+    for (int64_t place = 0; place < job->places; place++)
+        for (int64_t j = count; j < wide; j++)
+            panel[place * wide + j] = 0;
+    if (w->b == 1 && w->a == width && w->channel == height * width)
+        pack_by_places(w, from, channels, height * width, count, wide, panel);
+    else
+        pack_by_columns(w, from, channels, height, width, count, wide, panel);
 }
 
 static void

@@ -2,12 +2,13 @@
  * max_pool2d — the largest of each window, the cells around the image left out. NaN wins.
  *
  * Backward finds the place again: the first cell of the window, row by row, that is what came
- * out. One image is one tile, since windows overlap.
+ * out (of a window with NaN: the first cell). One image is one tile, since windows overlap.
  */
 #include "base/parallel.h"
 #include "ops/op.h"
 
 #include <assert.h>
+#include <math.h>
 
 struct job {
     const struct fine__node *n;
@@ -39,17 +40,17 @@ pool_row(const struct job *job, int64_t row)
 
         window(job, i, x->shape[2], &left, &right);
         for (int64_t j = 0; j < channels; j += FINE__LANES) {
-            fine__vec best = fine__vec_load_part(from + (top * x->shape[2] + left) * channels + j,
-                                                 channels - j);
+            fine__vec best = fine__vec_set(-(fine__real)INFINITY), wrong = FINE__VEC_ZERO;
 
             for (int64_t h = top; h < bottom; h++)
                 for (int64_t w = left; w < right; w++) {
                     const fine__vec v = fine__vec_load_part(
                         from + (h * x->shape[2] + w) * channels + j, channels - j);
 
-                    best = fine__vec_select((v > best) | (v != v), v, best);
+                    best = fine__vec_max(v, best);
+                    wrong = fine__vec_select(v == v, wrong, v);
                 }
-            fine__vec_store_part(to + j, best, channels - j);
+            fine__vec_store_part(to + j, best + wrong, channels - j);
         }
     }
 }
@@ -61,23 +62,21 @@ forward_tile(void *arg, int64_t row, int worker)
     pool_row(arg, row);
 }
 
-/* Gives dy of one window to the cells that won. */
+/* Gives dy of one window to the first cell that nothing is above. */
 FINE__INLINE void
 give(const struct job *job, const fine__real *x, fine__real *dx, int64_t image_width,
      const int64_t box[4], fine__vec y, fine__vec dy, int64_t left)
 {
     const int64_t channels = job->n->out->shape[3];
-    fine__vec_mask open = (y == y) | (y != y);
 
     for (int64_t h = box[0]; h < box[1]; h++)
         for (int64_t w = box[2]; w < box[3]; w++) {
             const int64_t at = (h * image_width + w) * channels;
             const fine__vec v = fine__vec_load_part(x + at, left);
-            const fine__vec_mask here = open & ((v == y) | ((v != v) & (y != y)));
+            const fine__vec kept = fine__vec_select(v < y, dy, FINE__VEC_ZERO);
 
-            open &= ~here;
-            fine__vec_store_part(dx + at, fine__vec_load_part(dx + at, left) +
-                                          fine__vec_select(here, dy, FINE__VEC_ZERO), left);
+            fine__vec_store_part(dx + at, fine__vec_load_part(dx + at, left) + (dy - kept), left);
+            dy = kept;
         }
 }
 
