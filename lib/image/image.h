@@ -12,6 +12,7 @@
 
 #include "base/context.h"
 
+struct fine__buf;
 struct fine__json;
 
 /* 8 bits, red, green and blue in turn, row after row: pixels[(y * width + x) * 3 + channel].
@@ -106,6 +107,8 @@ void fine__preparing_plain(struct fine__preparing *out);
  * FINE_EUNSUPPORTED. */
 int fine__preparing_read(struct fine__preparing *out, const struct fine__json *json,
                            const char *what);
+/* As a preprocessor_config.json, which transformers reads too; FINE_ENOMEM. */
+int fine__preparing_write(const struct fine__preparing *p, struct fine__buf *out);
 /* The same settings with another size of the model's input: crop and resizing in proportion. */
 void fine__preparing_resize(struct fine__preparing *p, int64_t width, int64_t height);
 

@@ -17,11 +17,11 @@ void
 fine__preparing_plain(struct fine__preparing *out)
 {
     *out = (struct fine__preparing){ .fit = FINE__FIT_NONE,
-                                       .filter = FINE__BILINEAR,
-                                       .centring = FINE__CENTRE_EVEN,
-                                       .rescale = true,
-                                       .factor = 1.0 / 255,
-                                       .normalize = true };
+                                     .filter = FINE__BILINEAR,
+                                     .centring = FINE__CENTRE_EVEN,
+                                     .rescale = true,
+                                     .factor = 1.0 / 255,
+                                     .normalize = true };
     memcpy(out->mean, imagenet_mean, sizeof imagenet_mean);
     memcpy(out->std, imagenet_std, sizeof imagenet_std);
 }
@@ -105,7 +105,7 @@ fitted_size(const struct fine__preparing *p, int64_t width, int64_t height, int6
 
 void
 fine__preparing_size(const struct fine__preparing *p, int64_t width, int64_t height,
-                       int64_t *out_width, int64_t *out_height)
+                     int64_t *out_width, int64_t *out_height)
 {
     if (p->crop_width > 0) {
         *out_width = p->crop_width;

@@ -285,6 +285,10 @@ read_transformers(struct fine__preparing *out, struct reading *r)
     memcpy(p.std, class->std, sizeof p.std);
     read_channels(r, "image_mean", -1e6, p.mean);
     read_channels(r, "image_std", 1e-9, p.std);
+    if (read_bool(r, "finetune_centre_even", false))
+        p.centring = FINE__CENTRE_EVEN;
+    if (read_bool(r, "finetune_cover", false) && p.fit == FINE__FIT_EXACT)
+        p.fit = FINE__FIT_COVER;
     if (class == &processors[EFFICIENTNET]) {
         p.offset = read_bool(r, "rescale_offset", false);
         p.again = read_bool(r, "include_top", true);
@@ -359,8 +363,7 @@ read_timm(struct fine__preparing *out, struct reading *r)
 }
 
 int
-fine__preparing_read(struct fine__preparing *out, const struct fine__json *json,
-                       const char *what)
+fine__preparing_read(struct fine__preparing *out, const struct fine__json *json, const char *what)
 {
     const struct fine__json *timm = fine__json_get(json, "pretrained_cfg");
     struct reading r = { json, what, FINE_OK };

@@ -72,9 +72,10 @@ same_picture(const struct fine__image *got, const fine_tensors *set, const char 
                   "%s: %lld x %lld, not %lld x %lld", name, (long long)got->width,
                   (long long)got->height, (long long)right.width, (long long)right.height);
     for (int64_t i = 0; i < right.width * right.height * 3; i++)
-        ck_assert_msg(got->pixels[i] == right.pixels[i], "%s: row %lld, byte %lld: %d, not %d",
-                      name, (long long)(i / (right.width * 3)),
-                      (long long)(i % (right.width * 3)), got->pixels[i], right.pixels[i]);
+        if (got->pixels[i] != right.pixels[i])
+            ck_abort_msg("%s: row %lld, byte %lld: %d, not %d", name,
+                         (long long)(i / (right.width * 3)), (long long)(i % (right.width * 3)),
+                         got->pixels[i], right.pixels[i]);
 }
 
 /* What a test's name of a tensor begins with: "FILE/". */

@@ -86,6 +86,7 @@ START_TEST(a_part_is_the_same_part)
 
     for (int filter = 0; filter < 6; filter++) {
         struct fine__image whole, part;
+        int64_t n_wrong = 0;
 
         ck_assert_int_eq(fine__image_resize(&whole, ctx, &image, 40, 50, (enum fine__filter)filter),
                          0);
@@ -102,9 +103,9 @@ START_TEST(a_part_is_the_same_part)
                 const int64_t x = r->left + k / 3 % r->width, y = r->top + k / 3 / r->width;
                 const bool inside = x >= 0 && y >= 0 && x < 40 && y < 50;
 
-                ck_assert_int_eq(part.pixels[k],
-                                 inside ? whole.pixels[(y * 40 + x) * 3 + k % 3] : 0);
+                n_wrong += part.pixels[k] != (inside ? whole.pixels[(y * 40 + x) * 3 + k % 3] : 0);
             }
+            ck_assert_int_eq(n_wrong, 0);
             fine__image_free(ctx, &part);
         }
         fine__image_free(ctx, &whole);
@@ -158,6 +159,7 @@ START_TEST(the_extremes)
         { 3, 3, 0, 5, FINE_EFORMAT },
     };
     fine_context *ctx = new_context(1);
+    int64_t n_wrong = 0;
 
     for (int64_t i = 0; i < FINE__COUNT(cases); i++) {
         struct fine__image image = noise(ctx, cases[i].width, cases[i].height), resized = { 0 };
@@ -168,7 +170,8 @@ START_TEST(the_extremes)
                       fine_error_message());
         if (cases[i].width == 1 && cases[i].height == 1 && rc == 0)
             for (int64_t k = 0; k < resized.width * resized.height * 3; k++)
-                ck_assert_int_eq(resized.pixels[k], image.pixels[k % 3]);
+                n_wrong += resized.pixels[k] != image.pixels[k % 3];
+        ck_assert_int_eq(n_wrong, 0);
         fine__image_free(ctx, &resized);
         fine__image_free(ctx, &image);
     }
