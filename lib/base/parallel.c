@@ -51,6 +51,8 @@ struct fine__pool {
     atomic_bool caller_sleeps, stop;
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
+    struct fine__background *background;    /* under the mutex, as all of its pool's members */
+    pthread_cond_t less;                    /* a tile of it is done */
     struct worker workers[MAX_THREADS];
 };
 
@@ -108,6 +110,25 @@ has_work(uint64_t gate, uint64_t seen)
     return (gate & OPEN) != 0 && gate / JOB != seen;
 }
 
+/* The mutex is held, and let go while a tile runs. False: there is none to take. */
+static bool
+take_background_tile(struct fine__pool *pool)
+{
+    struct fine__background *job = pool->background;
+
+    if (job == NULL || job->next >= job->n_tiles)
+        return false;
+    const int64_t tile = job->next++;
+
+    job->n_running++;
+    pthread_mutex_unlock(&pool->mutex);
+    job->fn(job->arg, tile, -1);
+    pthread_mutex_lock(&pool->mutex);
+    if (--job->n_running == 0)
+        pthread_cond_signal(&pool->less);
+    return true;
+}
+
 /* Waits for the next job, or the end: false. */
 static bool
 wait_for_work(struct fine__pool *pool, uint64_t seen)
@@ -125,7 +146,8 @@ wait_for_work(struct fine__pool *pool, uint64_t seen)
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->n_sleeping, 1);
     while (!atomic_load(&pool->stop) && !has_work(atomic_load(&pool->gate), seen))
-        pthread_cond_wait(&pool->work, &pool->mutex);
+        if (!take_background_tile(pool))
+            pthread_cond_wait(&pool->work, &pool->mutex);
     atomic_fetch_sub(&pool->n_sleeping, 1);
     pthread_mutex_unlock(&pool->mutex);
     return !atomic_load(&pool->stop);
@@ -211,8 +233,11 @@ new_pool(fine_context *ctx, struct fine__pool *stale)
     atomic_init(&pool->gate, JOB);   /* job 1 is the last; workers have seen 0 and find it shut */
     if (pthread_mutex_init(&pool->mutex, NULL) == 0) {
         if (pthread_cond_init(&pool->work, NULL) == 0) {
-            if (pthread_cond_init(&pool->done, NULL) == 0)
-                return pool;
+            if (pthread_cond_init(&pool->done, NULL) == 0) {
+                if (pthread_cond_init(&pool->less, NULL) == 0)
+                    return pool;
+                pthread_cond_destroy(&pool->done);
+            }
             pthread_cond_destroy(&pool->work);
         }
         pthread_mutex_destroy(&pool->mutex);
@@ -224,6 +249,7 @@ new_pool(fine_context *ctx, struct fine__pool *stale)
 static void
 destroy_parts(struct fine__pool *pool)
 {
+    pthread_cond_destroy(&pool->less);
     pthread_cond_destroy(&pool->done);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->mutex);
@@ -337,6 +363,62 @@ fine__parallel_for(fine_context *ctx, int64_t n_tiles, fine__tile_fn fn, void *a
     here.ctx = outer_ctx;
     here.worker = outer_worker;
     fine__numeric_leave(&saved);
+}
+
+/* ---- work that may wait ---- */
+
+void
+fine__background_start(fine_context *ctx, struct fine__background *job)
+{
+    struct fine__pool *pool = ctx->n_threads > 1 && job->n_tiles > 0 ? pool_of(ctx) : NULL;
+
+    job->ctx = ctx;
+    job->next = job->n_running = 0;
+    job->pid = (int64_t)getpid();
+    if (pool == NULL || atomic_exchange(&pool->busy, true))
+        return;
+    if (!pool->started)
+        start_workers(pool);
+    pthread_mutex_lock(&pool->mutex);
+    if (pool->background == NULL) {
+        pool->background = job;
+        pthread_cond_broadcast(&pool->work);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    atomic_store(&pool->busy, false);
+}
+
+/* Takes tiles beside the workers, until none is left and none runs. */
+static void
+finish_in_pool(struct fine__pool *pool, struct fine__background *job)
+{
+    pthread_mutex_lock(&pool->mutex);
+    if (pool->background == job) {
+        while (take_background_tile(pool))
+            ;
+        while (job->n_running > 0)
+            pthread_cond_wait(&pool->less, &pool->mutex);
+        pool->background = NULL;
+    }
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void
+fine__background_finish(struct fine__background *job)
+{
+    struct fine__pool *pool;
+    struct fine__numeric saved;
+
+    if (job->pid == 0 || job->pid != (int64_t)getpid())
+        return;
+    pool = atomic_load(&job->ctx->pool);
+    fine__numeric_enter(&saved);
+    if (pool != NULL && pool->pid == getpid())
+        finish_in_pool(pool, job);
+    while (job->next < job->n_tiles)    /* another job had the pool, or there is none */
+        job->fn(job->arg, job->next++, -1);
+    fine__numeric_leave(&saved);
+    job->pid = 0;
 }
 
 void

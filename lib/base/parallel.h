@@ -25,4 +25,25 @@ int fine__n_workers(const fine_context *ctx);   /* threads, and one more for cal
 int fine__n_processors(void);                   /* that this process may use, in [1, 256] */
 void fine__pool_free(fine_context *ctx);
 
+/*
+ * Work that may wait: workers take its tiles while they have nothing else to do, and finish()
+ * does what is left. One job at a time and context; start() where another runs leaves all to
+ * finish(). The job and what its tiles touch belong to the pool between the two calls. Tiles are
+ * the same as above, but that `worker` is -1: they share no scratch memory by worker.
+ */
+struct fine__background {
+    fine__tile_fn fn;
+    void *arg;
+    int64_t n_tiles;
+    /* the pool's */
+    fine_context *ctx;
+    int64_t next, n_running;
+    int64_t pid;                    /* 0: not started */
+};
+
+void fine__background_start(fine_context *ctx, struct fine__background *job);
+/* Until all tiles are done. Nothing happens where it wasn't started, or on the wrong side of a
+ * fork: the tiles are another process's. */
+void fine__background_finish(struct fine__background *job);
+
 #endif

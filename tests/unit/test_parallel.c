@@ -1,5 +1,7 @@
 #include "runner.h"
 
+#include <time.h>
+
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
@@ -304,6 +306,68 @@ START_TEST(no_memory_for_a_pool)
 }
 END_TEST
 
+/* ---- work that may wait ---- */
+
+enum { SLOW_TILES = 40 };
+
+static void
+count_slowly(void *arg, int64_t tile, int worker)
+{
+    atomic_int *counts = arg;
+    const struct timespec nap = { 0, 200000 };
+
+    ck_assert_int_eq(worker, -1);
+    nanosleep(&nap, NULL);
+    atomic_fetch_add(&counts[tile], 1);
+}
+
+static void
+count_once(void *arg, int64_t tile, int worker)
+{
+    atomic_int *counts = arg;
+
+    (void)worker;
+    atomic_fetch_add(&counts[tile], 1);
+}
+
+/* Each tile runs once, whatever runs meanwhile, and none after finish(). */
+START_TEST(background_work)
+{
+    for (int n_threads = 1; n_threads <= 5; n_threads += 2) {
+        fine_context *ctx = new_context(n_threads);
+
+        for (int round = 0; round < 8; round++) {
+            atomic_int slow[SLOW_TILES], quick[64], others[SLOW_TILES];
+            struct fine__background job = { .fn = count_slowly, .arg = slow,
+                                              .n_tiles = SLOW_TILES };
+            struct fine__background other = { .fn = count_slowly, .arg = others,
+                                                .n_tiles = SLOW_TILES / 8 };
+
+            for (int i = 0; i < SLOW_TILES; i++) {
+                atomic_init(&slow[i], 0);
+                atomic_init(&others[i], 0);
+            }
+            for (int i = 0; i < 64; i++)
+                atomic_init(&quick[i], 0);
+            fine__background_start(ctx, &job);
+            fine__background_start(ctx, &other);
+            for (int k = 0; k < round; k++)
+                fine__parallel_for(ctx, 64, count_once, quick);
+            fine__background_finish(&job);
+            fine__background_finish(&other);
+            fine__background_finish(&job);
+            for (int i = 0; i < SLOW_TILES; i++) {
+                ck_assert_int_eq(atomic_load(&slow[i]), 1);
+                ck_assert_int_eq(atomic_load(&others[i]), i < SLOW_TILES / 8);
+            }
+            for (int i = 0; i < 64; i++)
+                ck_assert_int_eq(atomic_load(&quick[i]), round);
+        }
+        free_context(ctx);
+    }
+}
+END_TEST
+
 START_TEST(the_number_of_workers)
 {
     fine_context *one = new_context(1), *five = new_context(5);
@@ -320,4 +384,4 @@ END_TEST
 RUNNER("parallel", same_bits_for_any_number_of_threads, small_jobs_and_pauses,
        nested_calls_run_in_place, sessions_in_several_threads, a_child_starts_anew,
        a_child_of_a_busy_process, signals_stay_with_the_host, no_memory_for_a_pool,
-       the_number_of_workers)
+       background_work, the_number_of_workers)
