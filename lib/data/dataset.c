@@ -125,6 +125,7 @@ fine__dataset_unref(fine_dataset *dataset)
     fine__free(ctx, d->id_offsets);
     fine__free(ctx, d->description);
     fine__free(ctx, d->name);
+    fine__free(ctx, d->folder);
     fine__free(ctx, d);
     fine__context_unref(ctx);
 }

@@ -54,6 +54,7 @@ struct fine_dataset {
     atomic_int references;
     fine_context *ctx;
     char *name;                         /* file name for messages, or "memory" */
+    char *folder;                       /* pictures' paths start here; NULL: at the process's */
     struct fine__buf bytes;
     enum fine__content content;
     struct fine__row *rows;
@@ -90,6 +91,14 @@ int fine__dataset_add(fine_dataset *dataset, const char *text, const char *pair,
 const char *fine__dataset_text(const fine_dataset *dataset, int64_t row);     /* NULL: out of range, or encoded */
 const char *fine__dataset_pair(const fine_dataset *dataset, int64_t row);
 const char *fine__dataset_group(const fine_dataset *dataset, int64_t row);
+
+/* Where the picture of a row lies; yours to free. NULL: no memory. */
+char *fine__dataset_picture(const fine_dataset *dataset, int64_t row);
+/* Every picture is decoded once, on the pool. What can't be is a finding with its row, or is
+ * left out and counted. FINE_EDATA, FINE_ENOMEM. */
+int fine__dataset_check_pictures(fine_dataset *dataset, bool skip_bad);
+/* A folder of pictures: each folder in it is a class, named by it. */
+int fine__image_folder_read(fine_dataset **out, fine_context *ctx, const char *path, const struct fine_dataset_options *options);
 
 /* A new set of chosen rows, in that order. */
 int fine__dataset_select(fine_dataset **out, const fine_dataset *dataset, const int64_t *rows, int64_t n);

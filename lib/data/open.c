@@ -125,6 +125,33 @@ fine__dataset_parse(fine_dataset **out, fine_context *ctx, const char *name,
     return rc;
 }
 
+static bool
+is_of_pictures(const struct fine_dataset_options *o)
+{
+    return o != NULL && o->task != NULL &&
+           fine__content_find(o->task) == FINE__ROWS_OF_IMAGES;
+}
+
+/* A table of paths, which start at its own folder. */
+static int
+open_list_of_pictures(fine_dataset **out, fine_context *ctx, const char *path,
+                      struct fine__buf *text, const struct fine_dataset_options *options)
+{
+    const bool skip = options->on_bad_row != NULL && strcmp(options->on_bad_row, "skip") == 0;
+    fine_dataset *d = NULL;
+    int rc = fine__dataset_parse(&d, ctx, path, text, options);
+
+    if (rc == 0 && (d->folder = fine__path_folder(ctx, path)) == NULL)
+        rc = FINE_ENOMEM;
+    if (rc == 0)
+        rc = fine__dataset_check_pictures(d, skip);
+    if (rc < 0)
+        fine__dataset_unref(d);
+    else
+        *out = d;
+    return rc;
+}
+
 int
 fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
                    const struct fine_dataset_options *options)
@@ -132,11 +159,15 @@ fine__dataset_open(fine_dataset **out, fine_context *ctx, const char *path,
     struct fine__buf text;
     int rc;
 
+    if (is_of_pictures(options) && fine__is_directory(ctx, path))
+        return fine__image_folder_read(out, ctx, path, options);
     fine__buf_init(&text, ctx);
     rc = fine__file_read(ctx, path, INT64_MAX / 4, &text);
     if (rc < 0) {
         fine__buf_free(&text);
         return rc;
     }
+    if (is_of_pictures(options))
+        return open_list_of_pictures(out, ctx, path, &text, options);
     return fine__dataset_parse(out, ctx, path, &text, options);
 }

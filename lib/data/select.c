@@ -140,6 +140,8 @@ fill(fine_dataset *to, const fine_dataset *from, const int64_t *rows, int64_t n)
 {
     to->content = from->content;
     to->require_label = from->require_label;
+    if (from->folder != NULL && (to->folder = fine__strdup(to->ctx, from->folder)) == NULL)
+        return FINE_ENOMEM;
     to->has_pairs = from->has_pairs;
     to->has_groups = from->has_groups;
     to->has_labels = from->has_labels;
