@@ -267,7 +267,8 @@ FINE_API void fine_session_free(fine_session *session);
 /**
  * Predicts for n texts; with n 0 it only checks that it could.
  *
- * @param texts n NUL-terminated UTF-8 strings; may be NULL where n is 0
+ * @param texts n NUL-terminated UTF-8 strings, of image models the paths of pictures (JPEG,
+ *              PNG); may be NULL where n is 0
  * @param pairs n second texts, or NULL
  * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no task, or the model has no tokenizer;
  *         FINE_EUNSUPPORTED: a task without a prediction for a text;

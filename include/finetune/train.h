@@ -173,6 +173,22 @@ struct fine_progress {
  * ignored) and must not leave by longjmp or an exception. */
 typedef int (*fine_progress_fn)(const struct fine_progress *progress, void *user);
 
+/* Pictures as they might have been: training data alone are changed. docs/images.md */
+struct fine_augmentation {
+    size_t struct_size;
+    double crop;                    /* a random part of at least this share of the area becomes the
+                                     * whole picture (torchvision: 0.08); 0: off */
+    int64_t pad;                    /* black on each side, and of that a random part of the old size */
+    double flip;                    /* probability of being mirrored */
+    double brightness, contrast, saturation;    /* factors of 1 - x to 1 + x */
+    double hue;                     /* turned by up to x of the circle, at most 0.5 */
+    double erase;                   /* probability that a random rectangle becomes the mean */
+    double mixup, cutmix;           /* concentrations of Beta(a, a); 0: off (arXiv 1710.09412,
+                                     * 1905.04899). Both: each row takes one of them */
+};
+/** Nothing is on. @since 0.1 */
+FINE_API void fine_augmentation_init(struct fine_augmentation *augmentation, size_t size);
+
 struct fine_trainer_options {
     size_t struct_size;
     double epochs;                  /* 3; fractions allowed */
@@ -194,6 +210,7 @@ struct fine_trainer_options {
     void *progress_user;
     int32_t resume;                 /* 1: go on from the newest complete checkpoint in folder */
     int32_t reserved;
+    const struct fine_augmentation *augmentation;   /* of pictures; NULL: none. Copied */
 };
 /** Fills in the defaults. @since 0.1 */
 FINE_API void fine_trainer_options_init(struct fine_trainer_options *options, size_t size);

@@ -16,6 +16,7 @@
 #include "text/tokenizer.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
+#include "train/pictures.h"
 #include "train/taskwork.h"
 
 enum { BATCH_IDS = 4096 };
@@ -190,7 +191,8 @@ take_results(fine_session *session, struct pass *pass, const struct fine__run *r
     for (int64_t i = 0; i < n_seqs; i++) {
         float *to = pass->results.numbers + (first + i) * width;
 
-        if (!pass->embed && session->model->task == FINE__CLASSIFY)
+        if (!pass->embed && (session->model->task == FINE__CLASSIFY ||
+                             session->model->task == FINE__CLASSIFY_IMAGE))
             softmax(from + i * width, width, to);
         else
             memcpy(to, from + i * width, (size_t)width * sizeof *to);
@@ -322,6 +324,68 @@ run_places(fine_session *session, struct pass *pass)
     return rc;
 }
 
+/* ---- pictures ---- */
+
+/* Probabilities of n pictures from row `first` on. */
+static int
+run_pictures(fine_session *session, struct pass *pass, const struct fine__pictures *pictures,
+             const float *pixels, int64_t first, int64_t n)
+{
+    const struct fine__batch batch = { .n_seqs = n, .pixels = pixels, .height = pictures->height,
+                                       .width = pictures->width };
+    struct fine__run run = { .batch = &batch, .embed = pass->embed, .embed_pool = pass->pool };
+
+    FINE__TRY(fine__runner_run(session->runner, &run));
+    return take_results(session, pass, &run, first, n);
+}
+
+static int
+read_pictures(fine_session *session, struct pass *pass, struct fine__pictures *pictures)
+{
+    struct fine__picture_reader reader = { .pictures = pictures };
+    int64_t n = 0, first = 0;
+    int rc = 0;
+
+    while (rc == 0 && (n = fine__pictures_read(&reader, first)) > 0) {
+        rc = run_pictures(session, pass, pictures, reader.pixels, first, n);
+        first += n;
+    }
+    fine__picture_reader_free(&reader);
+    return rc < 0 ? rc : n < 0 ? (int)n : 0;
+}
+
+/* Texts are paths: rows of a set, as in training. */
+static int
+run_paths(fine_session *session, struct pass *pass)
+{
+    fine_context *ctx = session->model->ctx;
+    struct fine_dataset_options options;
+    struct fine__pictures *pictures = NULL;
+    fine_dataset *set = NULL;
+    int rc;
+
+    fine__dataset_defaults(&options);
+    options.task = "classify-image";
+    options.require_label = 0;
+    pass->results.n = pass->n;
+    pass->results.truncated = fine__alloc_array(ctx, (size_t)pass->n, sizeof(int64_t));
+    if (pass->results.truncated == NULL)
+        return FINE_ENOMEM;
+    if (pass->n == 0)
+        return 0;
+    rc = fine__dataset_new(&set, ctx, &options);
+    for (int64_t i = 0; i < pass->n && rc == 0; i++)
+        rc = pass->texts[i] == NULL ? fine__fail(FINE_EINVAL, "path %lld is NULL", (long long)i)
+                                    : fine__dataset_add(set, pass->texts[i], NULL, NULL, NULL);
+    if (rc == 0)
+        rc = fine__pictures_new(&pictures, set, &session->model->preparing);
+    if (rc == 0)
+        rc = read_pictures(session, pass, pictures);
+    fine__pictures_free(pictures);
+    fine__dataset_unref(set);
+    return rc;
+}
+
 /* One thread at a time; the results change hands only when all went well. */
 static int
 enter(fine_session *session, const char *function)
@@ -363,20 +427,25 @@ fine_session_predict(fine_session *session, const char *const *texts, const char
     if (session == NULL || (texts == NULL && n != 0) || n < 0)
         return fine__fail(FINE_EINVAL, "fine_session_predict: session or texts is NULL, or n is "
                           "negative");
-    FINE__TRY(need_tokenizer(session, "fine_session_predict"));
-    if (session->model->task == FINE__TASK_NONE)
+    const fine_model *model = session->model;
+    const enum fine__task task = model->task;
+    int (*run)(fine_session *, struct pass *) = run_pass;
+
+    if (model->n_channels == 0)
+        FINE__TRY(need_tokenizer(session, "fine_session_predict"));
+    if (task == FINE__TASK_NONE)
         return fine__fail(FINE_ESTATE, "fine_session_predict: the model has no task; fine-tune "
                           "it first");
-    const enum fine__task task = session->model->task;
-    const bool has_places = fine__taskwork(task)->decode != NULL;
-
-    if (!has_places && task != FINE__CLASSIFY && task != FINE__REGRESS)
+    if (model->n_channels > 0)
+        run = run_paths;
+    else if (fine__taskwork(task)->decode != NULL)
+        run = run_places;
+    else if (task != FINE__CLASSIFY && task != FINE__REGRESS)
         return fine__fail(FINE_EUNSUPPORTED, "fine_session_predict: the task %s has no prediction "
                           "for a text; see fine_model_forward()", fine__task_name(task));
     FINE__TRY(enter(session, "fine_session_predict"));
-    pass.max_length = session->model->max_length;
-    return finish(session, &pass, &session->predicted,
-                  has_places ? run_places(session, &pass) : run_pass(session, &pass));
+    pass.max_length = model->max_length;
+    return finish(session, &pass, &session->predicted, run(session, &pass));
 }
 
 int64_t
@@ -385,7 +454,8 @@ fine_session_label(const fine_session *session, int64_t i)
     const float *scores = fine_session_scores(session, i);
     int64_t best = 0;
 
-    if (scores == NULL || session->model->task != FINE__CLASSIFY)
+    if (scores == NULL || (session->model->task != FINE__CLASSIFY &&
+                           session->model->task != FINE__CLASSIFY_IMAGE))
         return -1;
     for (int64_t j = 1; j < session->predicted.width; j++)
         if (scores[j] > scores[best])

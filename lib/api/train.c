@@ -30,7 +30,9 @@ static const size_t sgd_v1 = offsetof(struct fine_sgd_options, head_learning_rat
 static const size_t optimizer_v1 =
     offsetof(struct fine_optimizer_options, warmup_init) + sizeof(int32_t);
 static const size_t schedule_v1 = offsetof(struct fine_schedule_options, restarts) + sizeof(int64_t);
-static const size_t trainer_v1 = offsetof(struct fine_trainer_options, reserved) + sizeof(int32_t);
+static const size_t augmentation_v1 = offsetof(struct fine_augmentation, cutmix) + sizeof(double);
+static const size_t trainer_v1 = 
+    offsetof(struct fine_trainer_options, augmentation) + sizeof(void *);
 
 static int
 take(void *local, size_t local_size, const void *user, size_t v1_size, const char *what)
@@ -351,6 +353,29 @@ fine_schedule_factor(const fine_schedule *schedule, int64_t step, int64_t n_step
 /* ---- trainer ---- */
 
 void
+fine_augmentation_init(struct fine_augmentation *augmentation, size_t size)
+{
+    const struct fine_augmentation nothing = { .struct_size = sizeof nothing };
+
+    options_out(augmentation, size, &nothing, sizeof nothing);
+}
+
+static int
+check_augmentation(const struct fine_augmentation *a)
+{
+    FINE__TRY(in_range("augmentation: crop", a->crop, 0, 1));
+    FINE__TRY(in_range("augmentation: pad", (double)a->pad, 0, 10000));
+    FINE__TRY(in_range("augmentation: flip", a->flip, 0, 1));
+    FINE__TRY(in_range("augmentation: brightness", a->brightness, 0, 100));
+    FINE__TRY(in_range("augmentation: contrast", a->contrast, 0, 100));
+    FINE__TRY(in_range("augmentation: saturation", a->saturation, 0, 100));
+    FINE__TRY(in_range("augmentation: hue", a->hue, 0, 0.5));
+    FINE__TRY(in_range("augmentation: erase", a->erase, 0, 1));
+    FINE__TRY(in_range("augmentation: mixup", a->mixup, 0, 1000));
+    return in_range("augmentation: cutmix", a->cutmix, 0, 1000);
+}
+
+void
 fine_trainer_options_init(struct fine_trainer_options *options, size_t size)
 {
     const struct fine_trainer_options defaults = { .struct_size = sizeof defaults,
@@ -393,6 +418,7 @@ fine_trainer_new(fine_trainer **out, fine_model *model, fine_dataset *dataset,
                  const struct fine_trainer_options *options)
 {
     struct fine_trainer_options o;
+    struct fine_augmentation augmentation;
 
     if (out == NULL)
         return is_null("fine_trainer_new", "out");
@@ -405,6 +431,13 @@ fine_trainer_new(fine_trainer **out, fine_model *model, fine_dataset *dataset,
     fine_trainer_options_init(&o, sizeof o);
     FINE__TRY(take(&o, sizeof o, options, trainer_v1, "fine_trainer_options"));
     FINE__TRY(check_options(&o));
+    if (o.augmentation != NULL) {
+        fine_augmentation_init(&augmentation, sizeof augmentation);
+        FINE__TRY(take(&augmentation, sizeof augmentation, o.augmentation, augmentation_v1,
+                       "fine_augmentation"));
+        FINE__TRY(check_augmentation(&augmentation));
+        o.augmentation = &augmentation;
+    }
     return fine__trainer_new(out, model, dataset, optimizer, schedule, &o);
 }
 

@@ -23,6 +23,7 @@ struct fine__batch {
     /* Targets, NULL where there are none; which of them a task reads: kinds.h. */
     const int32_t *labels;          /* n_seqs or n_tokens class indices, -1: none */
     const float *values;            /* n_seqs numbers, or n_seqs x n labels of [0, 1] */
+    const float *shares;            /* images that were mixed: n_seqs x n labels, in place of labels */
     const int32_t *starts, *ends;   /* n_seqs places within the sequence, -1: none */
 };
 

@@ -56,6 +56,7 @@ struct fine__family {
     bool causal;                    /* a token knows only those before it */
     bool has_pooler;                /* model->pooler is declared by build */
     bool across;                    /* weights of layers are stored (C,O) */
+    int64_t image_size;             /* of usual pictures; 0: as they come */
     const void *variant;            /* the family file's own */
     /* Tensors of a checkpoint that are no part of the model here: patterns, NULL at the end. */
     const char *const *ignored;

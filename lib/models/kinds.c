@@ -67,6 +67,8 @@ count_spans(const struct fine__batch *batch)
 static struct fine__tensor *
 cross_entropy(struct fine__tape *t, struct fine__tensor *logits, const struct fine__batch *batch)
 {
+    if (batch->shares != NULL)
+        return fine__soft_cross_entropy(t, logits, batch->shares);
     return fine__cross_entropy(t, logits, batch->labels);
 }
 

@@ -8,6 +8,7 @@
 #define FINE__MODEL_H
 
 #include "base/source.h"
+#include "image/image.h"
 #include "models/batch.h"
 #include "models/norms.h"
 #include "nn/param.h"
@@ -58,6 +59,8 @@ struct fine_model {
     int64_t n_layers, vocab_size, max_positions, max_length, embed_max_length;
     int64_t type_vocab_size;
     int64_t n_channels;                 /* of images; 0: it reads text */
+    int64_t image_size;                 /* that the architecture was made for; 0: as pictures come */
+    struct fine__preparing preparing;   /* of pictures, where it reads them */
     int64_t n_states;                   /* hidden states there can be; 0: one more than layers */
     enum fine__task task;
     enum fine__pool_kind pool;

@@ -160,6 +160,37 @@ open_tokenizer(struct fine__opening *o)
     return 0;
 }
 
+/* ---- how pictures are prepared: by its own file, by timm's configuration, or as usual ---- */
+
+static int
+read_preparing(struct fine__opening *o)
+{
+    static const char name[] = "preprocessor_config.json";
+    struct fine__preparing *preparing = &o->model->preparing;
+    struct fine__buf *text = &o->model->preprocessor;
+    struct fine__json *json = NULL;
+    int rc;
+
+    if (o->model->n_channels == 0)
+        return 0;
+    if (o->model->image_size == 0)
+        o->model->image_size = o->model->family->image_size;
+    if (o->model->image_size > 0)
+        fine__preparing_default(preparing, o->model->image_size);
+    else
+        fine__preparing_plain(preparing);
+    if (!fine__source_has(fine__opening_source(o, name), name))
+        return fine__json_get(o->config, "pretrained_cfg") != NULL
+                   ? fine__preparing_read(preparing, o->config, "config.json") : 0;
+    rc = fine__source_read(fine__opening_source(o, name), name, MAX_CONFIG, text);
+    if (rc == 0)
+        rc = fine__json_parse(&json, o->model->ctx, text->data, text->length, name);
+    if (rc == 0)
+        rc = fine__preparing_read(preparing, json, name);
+    fine__json_free(json);
+    return rc;
+}
+
 /* ---- adapters ---- */
 
 const struct fine__source *
@@ -240,19 +271,6 @@ read_adapter(struct fine__opening *o)
     return rc;
 }
 
-/* How images were prepared, for those who prepare them, and to be saved again. */
-static int
-read_preprocessor(struct fine__opening *o)
-{
-    static const char name[] = "preprocessor_config.json";
-
-    if (o->model->n_channels == 0 ||
-        !fine__source_has(fine__opening_source(o, name), name))
-        return 0;
-    return fine__source_read(fine__opening_source(o, name), name, MAX_CONFIG,
-                             &o->model->preprocessor);
-}
-
 /* ---- all together ---- */
 
 static int
@@ -266,7 +284,7 @@ open_model(struct fine__opening *o)
     FINE__TRY(read_config(o));
     FINE__TRY(read_sentence_length(o));
     FINE__TRY(open_tokenizer(o));
-    FINE__TRY(read_preprocessor(o));
+    FINE__TRY(read_preparing(o));
     if (model->prefix == NULL)
         FINE__TRY(fine__open_weights(o));
     FINE__TRY(fine__open_notes(o));

@@ -245,6 +245,27 @@ write_notes(const struct saving *s)
     return write_file(s, "finetune.json", &out);
 }
 
+/* ---- preprocessor_config.json ---- */
+
+static int
+write_preparing(const struct saving *s)
+{
+    struct fine__buf out;
+
+    fine__buf_init(&out, s->model->ctx);
+    if (s->model->preprocessor.length > 0) {        /* nothing in it has changed */
+        fine__buf_append(&out, s->model->preprocessor.data, s->model->preprocessor.length);
+        return write_file(s, "preprocessor_config.json", &out);
+    }
+    const int rc = fine__preparing_write(&s->model->preparing, &out);
+
+    if (rc < 0) {
+        fine__buf_free(&out);
+        return rc;
+    }
+    return write_file(s, "preprocessor_config.json", &out);
+}
+
 /* ---- for sentence-transformers ---- */
 
 static int
@@ -319,19 +340,6 @@ write_card(const struct saving *s)
         fine__buf_text(&out, ".\n");
     }
     return write_file(s, "README.md", &out);
-}
-
-static int
-write_preprocessor(const struct saving *s)
-{
-    const struct fine__buf *text = &s->model->preprocessor;
-    struct fine__buf out;
-
-    if (text->length == 0)
-        return 0;
-    fine__buf_init(&out, s->model->ctx);
-    fine__buf_append(&out, text->data, text->length);
-    return write_file(s, "preprocessor_config.json", &out);
 }
 
 /* ---- weights ---- */
@@ -471,7 +479,8 @@ fine__model_save(fine_model *model, const char *folder)
     if (model->task != FINE__TASK_NONE)
         FINE__TRY(write_notes(&s));
     FINE__TRY(write_card(&s));
-    FINE__TRY(write_preprocessor(&s));
+    if (model->n_channels > 0)
+        FINE__TRY(write_preparing(&s));
     if (model->tokenizer != NULL)
         FINE__TRY(fine__tokenizer_save(model->tokenizer, model->ctx, folder));
     if (model->adapter != NULL)

@@ -241,6 +241,23 @@ freeze(fine_model *model, const fine_recipe *recipe)
     return blame(recipe, FINE__TRAIN_FREEZE, rc);
 }
 
+/* Pictures that came as they are get a size by being bent to it. */
+static void
+set_image_size(fine_model *model, int64_t size)
+{
+    struct fine__preparing *preparing = &model->preparing;
+
+    if (size == 0 || model->n_channels == 0)
+        return;
+    model->preprocessor.length = 0;     /* it says something else now */
+    if (preparing->fit == FINE__FIT_NONE && preparing->crop_width == 0) {
+        preparing->fit = FINE__FIT_EXACT;
+        preparing->width = preparing->height = size;
+    } else {
+        fine__preparing_resize(preparing, size, size);
+    }
+}
+
 static void
 want_adapter(struct fine_adapter_options *out, const fine_recipe *recipe)
 {
@@ -279,6 +296,7 @@ open_model(struct fine__inputs *out, const fine_recipe *recipe)
     FINE__TRY(rc);
     columns(recipe, &prepared);
     FINE__TRY(remember_columns(out->model, &prepared));
+    set_image_size(out->model, value(recipe, FINE__DATA_IMAGE_SIZE)->integer);
     FINE__TRY(give_task(out->model, recipe, out->train));
     return freeze(out->model, recipe);
 }
@@ -358,8 +376,24 @@ fine__inputs_close(struct fine__inputs *inputs)
     *inputs = (struct fine__inputs){ 0 };
 }
 
+static void
+want_augmentation(struct fine_augmentation *out, const fine_recipe *recipe)
+{
+    fine_augmentation_init(out, sizeof *out);
+    out->crop = value(recipe, FINE__AUGMENT_CROP)->number;
+    out->pad = value(recipe, FINE__AUGMENT_PAD)->integer;
+    out->flip = value(recipe, FINE__AUGMENT_FLIP)->number;
+    out->brightness = value(recipe, FINE__AUGMENT_BRIGHTNESS)->number;
+    out->contrast = value(recipe, FINE__AUGMENT_CONTRAST)->number;
+    out->saturation = value(recipe, FINE__AUGMENT_SATURATION)->number;
+    out->hue = value(recipe, FINE__AUGMENT_HUE)->number;
+    out->erase = value(recipe, FINE__AUGMENT_ERASE)->number;
+    out->mixup = value(recipe, FINE__AUGMENT_MIXUP)->number;
+    out->cutmix = value(recipe, FINE__AUGMENT_CUTMIX)->number;
+}
+
 void
-fine__inputs_trainer(const struct fine__inputs *inputs, const fine_recipe *recipe,
+fine__inputs_trainer(struct fine__inputs *inputs, const fine_recipe *recipe,
                      struct fine_trainer_options *out)
 {
     const struct fine__value *every = value(recipe, FINE__TRAIN_EVALUATE_EVERY);
@@ -378,4 +412,6 @@ fine__inputs_trainer(const struct fine__inputs *inputs, const fine_recipe *recip
     out->checkpoint_every_steps = value(recipe, FINE__TRAIN_CHECKPOINT_EVERY)->integer;
     out->metric = text(recipe, FINE__EARLY_METRIC);
     out->patience = value(recipe, FINE__EARLY_PATIENCE)->integer;
+    want_augmentation(&inputs->augmentation, recipe);
+    out->augmentation = &inputs->augmentation;
 }

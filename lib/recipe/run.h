@@ -14,6 +14,7 @@ struct fine__events;
 /* ---- inputs.c: what a recipe names, opened ---- */
 
 struct fine__inputs {
+    struct fine_augmentation augmentation;
     fine_dataset *train, *validation, *test;        /* the last two may be NULL */
     fine_model *model;
     fine_optimizer *optimizer;
@@ -25,7 +26,7 @@ struct fine__inputs {
 int fine__inputs_open(struct fine__inputs *out, const fine_recipe *recipe);
 void fine__inputs_close(struct fine__inputs *inputs);
 /* All but the callback and the folder. */
-void fine__inputs_trainer(const struct fine__inputs *inputs, const fine_recipe *recipe,
+void fine__inputs_trainer(struct fine__inputs *inputs, const fine_recipe *recipe,
                           struct fine_trainer_options *out);
 
 /* ---- journal.c: metrics.jsonl and TensorBoard's events, as they happen ---- */

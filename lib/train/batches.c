@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "train/masking.h"
+#include "train/picture_batches.h"
 
 static int64_t
 quotient_up(int64_t a, int64_t b)
@@ -33,10 +34,46 @@ find_largest(const struct fine__examples *examples, int64_t *ids, int64_t *seque
     }
 }
 
+/* How many batches and steps there are; and the order, which every epoch changes. */
+static int
+count_batches(struct fine__batches *batches, int64_t accumulate)
+{
+    const int64_t n_units = fine__examples_units(batches->examples);
+
+    batches->batches_per_epoch = quotient_up(n_units, batches->batch_size);
+    batches->accumulate =
+        accumulate < batches->batches_per_epoch ? accumulate : batches->batches_per_epoch;
+    batches->steps_per_epoch = quotient_up(batches->batches_per_epoch, batches->accumulate);
+    batches->order = fine__alloc(batches->ctx, (size_t)n_units * sizeof *batches->order);
+    return batches->order != NULL ? FINE_OK : FINE_ENOMEM;
+}
+
+static int
+init_pictures(struct fine__batches *batches, const struct fine__examples *examples,
+              int64_t batch_size, int64_t accumulate, int64_t seed)
+{
+    const int64_t n_rows = examples->n_rows, size = batch_size < n_rows ? batch_size : n_rows;
+    int rc;
+
+    *batches = (struct fine__batches){ .ctx = fine__context_ref(examples->ctx),
+                                       .examples = examples,
+                                       .batch_size = size,
+                                       .seed = seed,
+                                       .ordered_epoch = -1 };
+    rc = count_batches(batches, accumulate);
+    if (rc == FINE_OK)
+        rc = fine__picture_batches_new(&batches->pictures, examples->pictures, size, seed);
+    if (rc < 0)
+        fine__batches_free(batches);
+    return rc;
+}
+
 int
 fine__batches_init(struct fine__batches *batches, const struct fine__examples *examples,
                    int64_t batch_size, int64_t accumulate, int64_t seed)
 {
+    if (examples->pictures != NULL)
+        return init_pictures(batches, examples, batch_size, accumulate, seed);
     fine_context *ctx = examples->ctx;
     const int64_t n_units = fine__examples_units(examples);
     const int64_t n_ids = examples->offsets[examples->n_rows];
@@ -52,15 +89,12 @@ fine__batches_init(struct fine__batches *batches, const struct fine__examples *e
                                        .examples = examples,
                                        .batch_size = size,
                                        .seed = seed,
-                                       .ordered_epoch = -1,
-                                       .batches_per_epoch = quotient_up(n_units, size) };
-    batches->accumulate =
-        accumulate < batches->batches_per_epoch ? accumulate : batches->batches_per_epoch;
-    batches->steps_per_epoch = quotient_up(batches->batches_per_epoch, batches->accumulate);
-    batches->order = fine__alloc(ctx, (size_t)n_units * sizeof *batches->order);
+                                       .ordered_epoch = -1 };
+    bool failed = count_batches(batches, accumulate) < 0;
+
     batches->ids = fine__alloc(ctx, (size_t)most * sizeof *batches->ids);
     batches->offsets = fine__alloc(ctx, (size_t)(most_sequences + 1) * sizeof *batches->offsets);
-    bool failed = batches->order == NULL || batches->ids == NULL || batches->offsets == NULL;
+    failed = failed || batches->ids == NULL || batches->offsets == NULL;
 
     if (examples->types != NULL) {
         batches->types = fine__alloc(ctx, (size_t)most * sizeof *batches->types);
@@ -101,6 +135,7 @@ fine__batches_free(struct fine__batches *batches)
     fine__free(batches->ctx, batches->starts);
     fine__free(batches->ctx, batches->ends);
     fine__free(batches->ctx, batches->offsets);
+    fine__picture_batches_free(batches->pictures);
     fine__context_unref(batches->ctx);
     *batches = (struct fine__batches){ .ctx = NULL };
 }
@@ -178,6 +213,32 @@ pack_example(struct fine__batches *batches, int64_t epoch, int64_t i, int64_t at
     return at + length;
 }
 
+/* Which rows the index-th batch of an epoch has; none beyond its end. */
+static struct fine__picture_plan
+plan_pictures(const struct fine__batches *batches, int64_t epoch, int64_t index)
+{
+    const int64_t from = index * batches->batch_size, left = batches->examples->n_rows - from;
+
+    return (struct fine__picture_plan){ .epoch = epoch,
+                                        .index = index,
+                                        .n = left < 0 ? 0
+                                             : left < batches->batch_size ? left
+                                                                          : batches->batch_size,
+                                        .rows = batches->order + from };
+}
+
+static struct fine__batch
+pack_pictures(struct fine__batches *batches, int64_t epoch, int64_t index)
+{
+    struct fine__batch batch = { 0 };
+    const struct fine__picture_plan now = plan_pictures(batches, epoch, index);
+    const struct fine__picture_plan next = plan_pictures(batches, epoch, index + 1);
+
+    batches->status = fine__picture_batches_pack(batches->pictures, &now, &next,
+                                                 batches->examples->labels, &batch);
+    return batch;
+}
+
 struct fine__batch
 fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index)
 {
@@ -186,6 +247,8 @@ fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index)
     int64_t n = fine__examples_units(examples) - from, at = 0, n_seqs = 0;
 
     put_in_order(batches, epoch);
+    if (batches->pictures != NULL)
+        return pack_pictures(batches, epoch, index);
     if (n > batches->batch_size)
         n = batches->batch_size;
     batches->offsets[0] = 0;

@@ -19,6 +19,8 @@ struct fine__batches {
     float *values;
     int32_t *starts, *ends;
     int64_t *offsets;
+    struct fine__picture_batches *pictures; /* in place of ids; NULL: none */
+    int status;                    /* of the last pack: a picture may be gone. 0, or the error */
 };
 
 /* The micro-batches of a step. */

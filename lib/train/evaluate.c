@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "models/kinds.h"
 #include "train/batches.h"
+#include "train/pictures.h"
 #include "train/masking.h"
 #include "train/taskwork.h"
 
@@ -22,12 +23,13 @@ fine__metrics_for(struct fine__metrics **out, const fine_model *model)
         return fine__fail(FINE_ESTATE, "the model has no task yet: call fine_model_set_task()");
     if (fine__taskwork(model->task)->measure != NULL)
         return fine__metrics_new_measured(out, model);
-    if (model->task != FINE__CLASSIFY && model->task != FINE__REGRESS)
+    if (model->task != FINE__CLASSIFY && model->task != FINE__REGRESS &&
+        model->task != FINE__CLASSIFY_IMAGE)
         return fine__fail(FINE_EUNSUPPORTED, "models that %s can't be evaluated in this version",
                           fine__task_name(model->task));
     if (model->task == FINE__REGRESS)
         return fine__metrics_new(out, model->ctx, "regress", NULL, 0);
-    return fine__metrics_new(out, model->ctx, "classify", (const char *const *)model->labels,
+    return fine__metrics_new(out, model->ctx, fine__task_name(model->task), (const char *const *)model->labels,
                              model->n_labels);
 }
 
@@ -160,6 +162,32 @@ run_batch(struct fine__runner *runner, const struct scoring *s, struct fine__gat
                              (void *)(uintptr_t)s);
 }
 
+/* Pictures, a buffer of them at a time. */
+static int
+evaluate_pictures(struct fine__runner *runner, const struct scoring *s)
+{
+    struct fine__pictures *pictures = s->examples->pictures;
+    struct fine__picture_reader reader = { .pictures = pictures };
+    struct fine__gathered none = { .ctx = s->model->ctx };
+    int64_t n = 0, first = 0;
+    int rc = FINE_OK;
+
+    while (rc == FINE_OK && (n = fine__pictures_read(&reader, first)) > 0) {
+        const struct fine__batch batch = { .n_seqs = n, .pixels = reader.pixels,
+                                           .height = pictures->height,
+                                           .width = pictures->width };
+        struct fine__run run = { .batch = &batch };
+
+        rc = fine__runner_run(runner, &run);
+        if (rc == FINE_OK)
+            rc = fine__gather_rows(&none, s->examples, first, n, run.logits, run.n_logits,
+                                   take_row, (void *)(uintptr_t)s);
+        first += n;
+    }
+    fine__picture_reader_free(&reader);
+    return rc < 0 ? rc : n < 0 ? (int)n : FINE_OK;
+}
+
 int
 fine__evaluate(struct fine__runner *runner, const fine_model *model,
                const struct fine__examples *examples, struct fine__metrics *metrics,
@@ -168,10 +196,12 @@ fine__evaluate(struct fine__runner *runner, const fine_model *model,
     struct scoring s = { .model = model, .examples = examples, .metrics = metrics };
     struct fine__gathered gathered = { .ctx = model->ctx,
                                        .per_id = fine__kind(model->task)->per_token };
+    fine__metrics_reset(metrics);
+    if (examples->pictures != NULL)
+        return evaluate_pictures(runner, &s);
     int rc = make_room(&s);
     int64_t n;
 
-    fine__metrics_reset(metrics);
     for (int64_t first = 0; first < examples->n_rows && rc == FINE_OK; first += n) {
         n = fine__examples_that_fit(examples, first);
         rc = run_batch(runner, &s, &gathered, first, n, scratch);

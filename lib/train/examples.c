@@ -464,6 +464,11 @@ fine__examples_fingerprint(const struct fine__examples *examples, char out[33])
         fine__hash_update(hash, examples->offsets, (n + 1) * sizeof *examples->offsets);
         fine__hash_update(hash, examples->ids, n_ids * sizeof *examples->ids);
     }
+    for (size_t i = 0; examples->pictures != NULL && i < n; i++) {
+        const char *path = fine__dataset_text(examples->dataset, (int64_t)i);
+
+        fine__hash_update(hash, path, strlen(path) + 1);
+    }
     if (examples->types != NULL)
         fine__hash_update(hash, examples->types, n_ids * sizeof *examples->types);
     if (examples->labels != NULL)

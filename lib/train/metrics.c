@@ -14,6 +14,8 @@
 
 static const char *const classify_names[] = { "loss", "accuracy", "macro_f1", "micro_f1",
                                               "matthews", NULL };
+static const char *const image_names[] = { "loss", "accuracy", "macro_f1", "micro_f1",
+                                           "matthews", "top5_accuracy", NULL };
 static const char *const regress_names[] = { "loss", "pearson", "spearman", "rmse", NULL };
 
 const char *const *
@@ -21,6 +23,8 @@ fine__metric_names(const char *task)
 {
     if (task != NULL && strcmp(task, "classify") == 0)
         return classify_names;
+    if (task != NULL && strcmp(task, "classify-image") == 0)
+        return image_names;
     if (task != NULL && strcmp(task, "regress") == 0)
         return regress_names;
     enum fine__task found;
@@ -147,17 +151,19 @@ fine__metrics_new(struct fine__metrics **out, fine_context *ctx, const char *tas
     const char *const *names = fine__metric_names(task);
     struct fine__metrics *metrics;
 
-    if (names != classify_names && names != regress_names)
+    if (names != classify_names && names != image_names && names != regress_names)
         return fine__fail(FINE_EINVAL, "no metrics for task '%s': it must be classify or regress",
                           task != NULL ? task : "");
-    if (names == classify_names && (n_labels < 1 || n_labels > INT32_MAX))
+    if (names != regress_names && (n_labels < 1 || n_labels > INT32_MAX))
         return fine__fail(FINE_EINVAL, "metrics of a classification need 1 to %ld labels, not %lld",
                           (long)INT32_MAX, (long long)n_labels);
     metrics = fine__alloc(ctx, sizeof *metrics);
     if (metrics == NULL)
         return FINE_ENOMEM;
     *metrics = (struct fine__metrics){ .ctx = fine__context_ref(ctx),
-                                       .task = names == regress_names ? "regress" : "classify",
+                                       .task = names == regress_names  ? "regress"
+                                               : names == image_names ? "classify-image"
+                                                                      : "classify",
                                        .names = names,
                                        .is_regression = names == regress_names };
     fine__map_init(&metrics->group_index, ctx);
@@ -208,7 +214,7 @@ fine__metrics_reset(struct fine__metrics *metrics)
 {
     const size_t n = (size_t)metrics->n_labels;
 
-    metrics->n = metrics->ungrouped = 0;
+    metrics->n = metrics->ungrouped = metrics->n_top5 = 0;
     metrics->loss_sum = metrics->weight = 0;
     reset_state(metrics, metrics->state);
     if (metrics->counts != NULL)
@@ -219,7 +225,7 @@ fine__metrics_reset(struct fine__metrics *metrics)
         metrics->pairs[i] = (struct fine__pair){ -1, 0 };
     metrics->n_pairs = 0;
     for (int64_t i = 0; i < metrics->n_groups; i++) {
-        metrics->groups[i].n = 0;
+        metrics->groups[i].n = metrics->groups[i].n_top5 = 0;
         metrics->groups[i].loss_sum = metrics->groups[i].weight = 0;
         reset_state(metrics, metrics->groups[i].state);
     }
@@ -284,6 +290,17 @@ find_group(struct fine__metrics *metrics, const char *name, int64_t *out, bool *
 }
 
 /* What all rows have; the last thing done to a row, so that a failure counts nothing. */
+/* Whether fewer than five labels are likelier. */
+static bool
+is_in_top5(const struct fine__metrics *metrics, const fine__real *logits, int64_t truth)
+{
+    int64_t n_likelier = 0;
+
+    for (int64_t i = 0; i < metrics->n_labels; i++)
+        n_likelier += logits[i] > logits[truth] || (i < truth && logits[i] >= logits[truth]);
+    return n_likelier < 5;
+}
+
 static void
 count_row(struct fine__metrics *metrics, double loss, double weight, int64_t group, bool lost)
 {
@@ -412,9 +429,18 @@ fine__metrics_add_logits(struct fine__metrics *metrics, const fine__real *logits
     }
     for (int64_t i = 0; i < metrics->n_labels; i++)
         sum += exp((double)logits[i] - (double)logits[best]);
-    return fine__metrics_add_class(metrics, truth, best,
-                                   log(sum) + ((double)logits[best] - (double)logits[truth]),
-                                   group);
+    FINE__TRY(fine__metrics_add_class(metrics, truth, best,
+                                      log(sum) + ((double)logits[best] - (double)logits[truth]),
+                                      group));
+    if (metrics->names == image_names && is_in_top5(metrics, logits, truth)) {
+        const int64_t g = group != NULL && group[0] != '\0'
+                              ? fine__map_get_cstr(&metrics->group_index, group) : -1;
+
+        metrics->n_top5++;
+        if (g >= 0)
+            metrics->groups[g].n_top5++;
+    }
+    return 0;
 }
 
 /* ---- regress ---- */
@@ -569,6 +595,13 @@ fine__metrics_scores(struct fine__metrics *metrics, int64_t group, struct fine__
     }
     if (group >= 0)
         counts = metrics->group_counts + group * metrics->n_labels;
+    if (metrics->names == image_names) {
+        const int64_t n = group >= 0 ? metrics->groups[group].n : metrics->n;
+        const int64_t n_top5 = group >= 0 ? metrics->groups[group].n_top5 : metrics->n_top5;
+
+        out->value[4] = n > 0 ? (double)n_top5 / (double)n : 0;
+        out->defined[4] = n > 0;
+    }
     out->value[0] = fine__score_accuracy(counts, metrics->n_labels, &out->defined[0]);
     out->value[1] = fine__score_macro_f1(counts, metrics->n_labels, &out->defined[1]);
     /* One prediction a row: every wrong one is a false positive and a false negative. */

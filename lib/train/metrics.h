@@ -26,7 +26,7 @@
 
 struct fine__metrics;
 
-/* task: "classify" or "regress". labels: classify, n_labels >= 1 different names
+/* task: "classify", "classify-image" or "regress". labels: of the first two, n_labels >= 1 different names
  * in the order of their indices, copied; NULL: "LABEL_0" … . Errors: FINE_EINVAL:
  * another task; FINE_ENOMEM. */
 int fine__metrics_new(struct fine__metrics **out, fine_context *ctx, const char *task,

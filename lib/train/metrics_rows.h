@@ -14,7 +14,7 @@ struct fine__pair {
 
 struct fine__group {
     char *name;
-    int64_t n;
+    int64_t n, n_top5;
     double loss_sum, weight;    /* losses, and over how many targets */
     void *state;                /* measured tasks */
 };
@@ -29,6 +29,7 @@ struct fine__metrics {
     void *state;
     char **labels;          /* NULL: "LABEL_i" */
     int64_t n_labels, n, ungrouped;
+    int64_t n_top5;         /* images: rows whose label is among the five likeliest */
     double loss_sum, weight;
     /* classify */
     struct fine__label_counts *counts;

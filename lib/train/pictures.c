@@ -80,7 +80,7 @@ static int
 finish_row(const struct fine__filling *f, int64_t i, const struct fine__image *image, uint64_t key)
 {
     const struct fine__pictures *p = f->pictures;
-    const int64_t count = p->width * p->height * FINE__IMAGE_CHANNELS;
+    const int64_t count = fine__pictures_count(p);
 
     FINE__TRY(check_size(p, f->rows[i], image));
     fine__image_to_floats(f->out + i * count, image, &p->levels);
@@ -174,8 +174,7 @@ find_size(struct fine__pictures *p)
 
 int
 fine__pictures_new(struct fine__pictures **out, const fine_dataset *dataset,
-                   const struct fine__preparing *preparing,
-                   const struct fine__augmentation *augmentation)
+                   const struct fine__preparing *preparing)
 {
     struct fine__pictures *p = fine__alloc(dataset->ctx, sizeof *p);
     int rc = FINE_ENOMEM;
@@ -184,21 +183,26 @@ fine__pictures_new(struct fine__pictures **out, const fine_dataset *dataset,
         return FINE_ENOMEM;
     *p = (struct fine__pictures){ .ctx = dataset->ctx, .dataset = dataset,
                                   .preparing = *preparing };
-    if (augmentation != NULL)
-        p->augmentation = *augmentation;
     atomic_init(&p->n_kept_bytes, 0);
     fine__levels_make(&p->levels, preparing);
     p->kept = fine__alloc_array(p->ctx, (size_t)dataset->n_rows, sizeof *p->kept);
     if (p->kept != NULL)
         rc = find_size(p);
-    if (rc == 0 && p->augmentation.crop && !fine__preparing_is_fixed(preparing))
-        rc = fine__fail(FINE_EINVAL, "data.augment.crop: the model's pictures have no fixed size; "
-                        "set data.image_size");
     if (rc < 0) {
         fine__pictures_free(p);
         return rc;
     }
     *out = p;
+    return 0;
+}
+
+int
+fine__pictures_augment(struct fine__pictures *p, const struct fine__augmentation *augmentation)
+{
+    if (augmentation->crop && !fine__preparing_is_fixed(&p->preparing))
+        return fine__fail(FINE_EINVAL, "augmentation: the model's pictures have no fixed size to "
+                          "crop to; set data.image_size");
+    p->augmentation = *augmentation;
     return 0;
 }
 
@@ -211,4 +215,54 @@ fine__pictures_free(struct fine__pictures *p)
         fine__image_free(p->ctx, &p->kept[i]);
     fine__free(p->ctx, p->kept);
     fine__free(p->ctx, p);
+}
+
+/* ---- one after another ---- */
+
+enum { NUMBERS_AT_A_TIME = 1 << 23, PICTURES_AT_A_TIME = 256 };
+
+static int
+open_reader(struct fine__picture_reader *r)
+{
+    fine_context *ctx = r->pictures->ctx;
+    const int64_t count = fine__pictures_count(r->pictures);
+    const int64_t fit = NUMBERS_AT_A_TIME / count;
+
+    r->most = fit < 1 ? 1 : fit < PICTURES_AT_A_TIME ? fit : PICTURES_AT_A_TIME;
+    r->rows = fine__alloc_array(ctx, (size_t)r->most, sizeof *r->rows);
+    r->codes = fine__alloc_array(ctx, (size_t)r->most, sizeof *r->codes);
+    r->pixels = fine__alloc_array(ctx, (size_t)(r->most * count), sizeof *r->pixels);
+    return r->rows != NULL && r->codes != NULL && r->pixels != NULL ? 0 : FINE_ENOMEM;
+}
+
+int64_t
+fine__pictures_read(struct fine__picture_reader *r, int64_t first)
+{
+    struct fine__filling f = { .pictures = r->pictures };
+    int64_t n = r->pictures->dataset->n_rows - first;
+
+    if (r->pixels == NULL)
+        FINE__TRY(open_reader(r));
+    n = n < r->most ? n : r->most;
+    for (int64_t i = 0; i < n; i++)
+        r->rows[i] = first + i;
+    f.rows = r->rows;
+    f.n = n;
+    f.out = r->pixels;
+    f.codes = r->codes;
+    if (n <= 0)
+        return 0;
+    fine__parallel_for(r->pictures->ctx, n, fill_tile, &f);
+    FINE__TRY(fine__filling_finish(&f));
+    return n;
+}
+
+void
+fine__picture_reader_free(struct fine__picture_reader *r)
+{
+    if (r->pictures == NULL)
+        return;
+    fine__free(r->pictures->ctx, r->rows);
+    fine__free(r->pictures->ctx, r->codes);
+    fine__free(r->pictures->ctx, r->pixels);
 }

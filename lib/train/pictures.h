@@ -28,9 +28,19 @@ struct fine__pictures {
 /* Looks at the first picture for the size, where the preparation leaves it open. FINE_EDATA,
  * FINE_ENOMEM. */
 int fine__pictures_new(struct fine__pictures **out, const fine_dataset *dataset,
-                       const struct fine__preparing *preparing,
-                       const struct fine__augmentation *augmentation);
+                       const struct fine__preparing *preparing);
+/* Fillings that augment do so from now on; before the first. FINE_EINVAL: a crop of pictures
+ * that have no fixed size. */
+int fine__pictures_augment(struct fine__pictures *pictures,
+                           const struct fine__augmentation *augmentation);
 void fine__pictures_free(struct fine__pictures *pictures);      /* NULL is fine */
+
+/* Numbers of one picture. */
+static inline int64_t
+fine__pictures_count(const struct fine__pictures *pictures)
+{
+    return pictures->width * pictures->height * FINE__IMAGE_CHANNELS;
+}
 
 /* n rows into out (n, height, width, 3). */
 struct fine__filling {
@@ -47,5 +57,18 @@ struct fine__filling {
 void fine__filling_start(struct fine__filling *filling);
 /* 0, or what was wrong with the first row that failed: FINE_EDATA with its place; FINE_ENOMEM. */
 int fine__filling_finish(struct fine__filling *filling);
+
+/* Rows one after another, as they are, for evaluation and prediction. To be zeroed but for
+ * pictures. */
+struct fine__picture_reader {
+    struct fine__pictures *pictures;
+    int64_t most;                       /* pictures at a time */
+    int64_t *rows;
+    float *pixels;
+    int *codes;
+};
+/* Rows from `first` on into pixels: how many. 0 at the end; FINE_EDATA, FINE_ENOMEM. */
+int64_t fine__pictures_read(struct fine__picture_reader *reader, int64_t first);
+void fine__picture_reader_free(struct fine__picture_reader *reader);
 
 #endif

@@ -11,12 +11,17 @@
 
 #include "base/alloc.h"
 #include "base/numeric.h"
+#include "train/picture_batches.h"
 
 static int
 copy_options(fine_trainer *trainer, const struct fine_trainer_options *options)
 {
     trainer->options = *options;
     trainer->options.validation = NULL;
+    if (options->augmentation != NULL) {
+        trainer->augmentation = *options->augmentation;
+        trainer->options.augmentation = &trainer->augmentation;
+    }
     trainer->metric =
         fine__strdup(trainer->ctx, options->metric != NULL ? options->metric : "loss");
     if (trainer->metric == NULL)
@@ -89,6 +94,53 @@ take_data(fine_trainer *trainer, fine_dataset *dataset, fine_dataset *validation
     return fine__dataset_overlap(&n_shared, dataset, validation);
 }
 
+static bool
+augments(const struct fine_augmentation *a)
+{
+    return a->crop > 0 || a->pad > 0 || a->flip > 0 || a->brightness > 0 || a->contrast > 0 ||
+           a->saturation > 0 || a->hue > 0 || a->erase > 0;
+}
+
+/* Of the training data alone. */
+static int
+take_augmentation(fine_trainer *trainer)
+{
+    const struct fine_augmentation *a = trainer->options.augmentation;
+    struct fine__augmentation how;
+
+    if (a == NULL || trainer->train.pictures == NULL)
+        return a == NULL || (!augments(a) && !(a->mixup > 0) && !(a->cutmix > 0))
+                   ? FINE_OK
+                   : fine__fail(FINE_EINVAL, "augmentation is for pictures, and the task is %s",
+                                fine__task_name(trainer->model->task));
+    fine__augmentation_init(&how);
+    how.crop = a->crop > 0;
+    if (how.crop)
+        how.scale[0] = a->crop;
+    how.pad = a->pad;
+    how.flip = a->flip;
+    how.brightness = a->brightness;
+    how.contrast = a->contrast;
+    how.saturation = a->saturation;
+    how.hue = a->hue;
+    how.erase = a->erase;
+    return fine__pictures_augment(trainer->train.pictures, &how);
+}
+
+static int
+take_mixing(fine_trainer *trainer)
+{
+    const struct fine_augmentation *a = trainer->options.augmentation;
+
+    if (a == NULL || trainer->batches.pictures == NULL || (!(a->mixup > 0) && !(a->cutmix > 0)))
+        return FINE_OK;
+    const struct fine__mixing mixing = { .mixup = a->mixup, .cutmix = a->cutmix,
+                                         .probability = 1 };
+
+    return fine__picture_batches_mix(trainer->batches.pictures, &mixing,
+                                     trainer->model->n_labels);
+}
+
 static int
 take_memory(fine_trainer *trainer)
 {
@@ -99,6 +151,7 @@ take_memory(fine_trainer *trainer)
     FINE__TRY(fine__optimizer_prepare(trainer->optimizer, trainer->model));
     FINE__TRY(fine__batches_init(&trainer->batches, &trainer->train, options->batch_size,
                                  options->accumulate, options->seed));
+    FINE__TRY(take_mixing(trainer));
     FINE__TRY(fine__runner_new(&trainer->runner, trainer->model));
     FINE__TRY(fine__buf_reserve(&trainer->line, 1024));
     if (trainer->has_validation) {
@@ -151,6 +204,7 @@ set_up(fine_trainer *trainer, fine_model *model, fine_dataset *dataset,
     FINE__TRY(check_metric(trainer));
     FINE__TRY(take_folder(trainer));
     FINE__TRY(take_data(trainer, dataset, options->validation));
+    FINE__TRY(take_augmentation(trainer));
     FINE__TRY(take_memory(trainer));
     FINE__TRY(count_steps(trainer));
     if (options->resume)

@@ -115,6 +115,21 @@ write_optimizer(const fine_optimizer *optimizer, struct fine__buf *out)
     }
 }
 
+static void
+write_augmentation(const struct fine_augmentation *a, struct fine__buf *out)
+{
+    number_setting(out, "crop", a->crop);
+    integer_setting(out, "pad", a->pad);
+    number_setting(out, "flip", a->flip);
+    number_setting(out, "brightness", a->brightness);
+    number_setting(out, "contrast", a->contrast);
+    number_setting(out, "saturation", a->saturation);
+    number_setting(out, "hue", a->hue);
+    number_setting(out, "erase", a->erase);
+    number_setting(out, "mixup", a->mixup);
+    number_setting(out, "cutmix", a->cutmix);
+}
+
 int
 fine__state_settings(const fine_trainer *trainer, struct fine__buf *out)
 {
@@ -131,6 +146,8 @@ fine__state_settings(const fine_trainer *trainer, struct fine__buf *out)
                      "\"validation_data\":\"%s\"",
                      model, data, validation);
     text_setting(out, "freeze", trainer->model->freeze_spec);
+    if (options->augmentation != NULL)
+        write_augmentation(options->augmentation, out);
     integer_setting(out, "steps", trainer->n_steps);
     integer_setting(out, "batch_size", trainer->batches.batch_size);
     integer_setting(out, "accumulate", trainer->batches.accumulate);

@@ -39,6 +39,7 @@ static const struct fine__taskwork *const table[FINE__N_TASKS] = {
     [FINE__ANSWER] = &nothing,          /* fine__work_answer */
     [FINE__FILL_MASK] = &fine__work_fill_mask,
     [FINE__LANGUAGE_MODEL] = &fine__work_language_model,
+    [FINE__CLASSIFY_IMAGE] = &fine__work_classify_image,
 };
 
 const struct fine__taskwork *

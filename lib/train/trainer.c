@@ -95,6 +95,7 @@ take_gradients(fine_trainer *trainer, const struct fine__step_plan *plan, double
 
         if (plan->n_batches > 1 || batch.n_seqs == 0)
             batch = fine__batches_pack(&trainer->batches, plan->epoch, index);
+        FINE__TRY(trainer->batches.status);
         struct fine__run run = { .batch = &batch,
                                  .train = true,
                                  .backward = true,

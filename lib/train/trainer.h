@@ -28,6 +28,7 @@ struct fine_trainer {
     fine_optimizer *optimizer;
     fine_schedule *schedule;             /* or NULL */
     struct fine_trainer_options options; /* its strings are ours, its datasets aren't held here */
+    struct fine_augmentation augmentation;  /* what options point to */
     struct fine__examples train, validation;
     bool has_validation;
     struct fine__batches batches;
