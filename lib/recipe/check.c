@@ -150,11 +150,13 @@ check_file(const fine_recipe *recipe, int key, bool is_folder)
         rc = fine__complain(recipe->name, value->line, value->column,
                             "'%s': there is no '%.200s'; relative paths begin in the recipe's "
                             "folder", name, path);
-    else if (is_folder && !fine__is_directory(recipe->ctx, path))
+    else if (is_folder && !given(recipe, FINE__MODEL_ARCHITECTURE) &&
+             !fine__is_directory(recipe->ctx, path))
         rc = fine__complain(recipe->name, value->line, value->column,
                             "'%s': '%.200s' is not a folder; give the folder that holds "
                             "config.json", name, path);
-    else if (!is_folder && fine__is_directory(recipe->ctx, path))
+    else if (!is_folder && !is_word(recipe, FINE__TASK_TYPE, "classify-image") &&
+             fine__is_directory(recipe->ctx, path))
         rc = fine__complain(recipe->name, value->line, value->column,
                             "'%s': '%.200s' is a folder; give a .csv, .tsv or .jsonl file", name,
                             path);

@@ -207,12 +207,14 @@ give_task(fine_model *model, const fine_recipe *recipe, const fine_dataset *trai
         names[i] = fine_dataset_label_name(train, i);
     fine_task_options_init(&task, sizeof task);
     task.type = text(recipe, FINE__TASK_TYPE);
-    task.pool = text(recipe, FINE__TASK_POOL);
+    if (model->n_channels == 0) {
+        task.pool = text(recipe, FINE__TASK_POOL);
+        task.overlong = text(recipe, FINE__DATA_OVERLONG);
+    }
     task.labels = n > 0 ? names : NULL;
     task.n_labels = n;
     task.max_length = value(recipe, FINE__DATA_MAX_LENGTH)->integer;
     task.seed = value(recipe, FINE__TRAIN_SEED)->integer;
-    task.overlong = text(recipe, FINE__DATA_OVERLONG);
     if (fine__recipe_applies(recipe, FINE__TASK_MASK_RATE)) {
         task.mask_rate = value(recipe, FINE__TASK_MASK_RATE)->number;
         task.whole_words = value(recipe, FINE__TASK_WHOLE_WORDS)->flag;
