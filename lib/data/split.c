@@ -261,6 +261,8 @@ fine__dataset_split(fine_dataset **rest_out, fine_dataset **held_out_out,
              : choose_rows(held_out, d, units, wanted, key);
     if (rc == 0)
         rc = part(rest_out, held_out_out, d, held_out);
+    if (rc == 0)
+        (*rest_out)->skipped = d->skipped;  /* what was left out is told of the larger part */
     fine__free(d->ctx, held_out);
     return rc;
 }

@@ -30,6 +30,7 @@ struct plan {
     bool drops_elements;
     enum { SYMMETRIC, SAME, TRANSFORMERS } padding;
     int64_t image_size;             /* "same" as for images of this size; 0: as each image asks */
+    int64_t usual_size;             /* of images */
     /* transformers: blocks whose stride doesn't shift the padding */
     const struct fine__json *even_list;
     const int8_t *even;
@@ -140,6 +141,7 @@ plan_preset(struct plan *plan, const struct preset *preset, enum fine__school sc
     };
 
     scale_stages(plan, preset);
+    plan->usual_size = preset->image_size;
     plan->squeeze = preset->lite ? 0 : 0.25;
     plan->activation = preset->lite ? FINE__RELU6 : FINE__SILU;
     plan->eps = habits[school].eps;
@@ -522,6 +524,8 @@ lay(fine_model *model, const struct plan *plan, int64_t n_blocks)
         return NULL;
     memset(net, 0, size);
     net->same = plan->padding == SAME && plan->image_size == 0;
+    model->image_size = plan->usual_size > 0   ? plan->usual_size
+                        : plan->image_size > 0 ? plan->image_size : 224;
     net->drops_elements = plan->drops_elements;
     net->activation = plan->activation;
     net->momentum = plan->momentum;
