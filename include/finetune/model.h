@@ -49,8 +49,9 @@ FINE_API void fine_model_options_init(struct fine_model_options *options, size_t
 /**
  * Opens a model folder, or an adapter's (PEFT's adapter_config.json and
  * adapter_model.safetensors, beside the weights they change or naming their folder).
- * A model folder holds config.json, model.safetensors (or its index and shards),
- * the tokenizer's files where there are any, finetune.json where this library wrote it.
+ * A model folder holds config.json, model.safetensors or else pytorch_model.bin (or the
+ * index and shards of either; no pickle is run), the tokenizer's files where there are any,
+ * finetune.json where this library wrote it.
  * Image models come under transformers', timm's and torchvision's names, with their
  * config.json or, without one, with options->architecture.
  *

@@ -27,11 +27,13 @@ enum {
 FINE_API int fine_tensors_new(fine_tensors **out, fine_context *context);
 
 /**
- * Reads a whole safetensors file.
+ * Reads a whole file of safetensors, or of PyTorch's (.bin, .pt, .pth, .th): the dictionary of
+ * tensors in it, without running anything.
  *
  * @return FINE_OK; FINE_EINVAL; FINE_EIO: cannot open or read; FINE_EFORMAT: not
- *         a well-formed safetensors file (the finding says which rule is broken);
- *         FINE_ENOMEM. On error *out is untouched.
+ *         a well-formed file (the finding says which rule is broken);
+ *         FINE_EUNSUPPORTED: the pickle asks for something that is no tensor, which the
+ *         finding names; FINE_ENOMEM. On error *out is untouched.
  * @since 0.1
  */
 FINE_API int fine_tensors_open(fine_tensors **out, fine_context *context, const char *path);

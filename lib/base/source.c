@@ -1,7 +1,7 @@
 /*
- * source.c — a folder, or a list of files in memory, behind the same few calls.
+ * source.c — a folder, one file, or a list of files in memory, behind the same few calls.
  *
- * Whoever reads asks by name and never sees which of the two it is. Names are checked
+ * Whoever reads asks by name and never sees which of them it is. Names are checked
  * here once, so that no reader can be led out of the folder by what a file says.
  */
 #include <string.h>
@@ -16,6 +16,8 @@ enum { MAX_NAME = 255 };
 struct fine__source {
     fine_context *ctx;
     char *folder;                   /* NULL: in memory */
+    char *file;                     /* the path, where the source is one file */
+    char *only;                     /* the name, where there is one file only */
     char *scratch;                  /* room for any allowed path: asking can't fail */
     struct fine_memory_file *files; /* their names stand in the map */
     int64_t n_files;
@@ -42,6 +44,12 @@ is_allowed(const char *name)
     memcpy(first, name, (size_t)(slash - name));
     first[slash - name] = '\0';
     return fine__name_is_plain(first) && fine__name_is_plain(slash + 1);
+}
+
+static bool
+may_name(const struct fine__source *source, const char *name)
+{
+    return source->file != NULL ? strcmp(name, source->only) == 0 : is_allowed(name);
 }
 
 static int
@@ -87,6 +95,25 @@ fine__source_open_folder(struct fine__source **out, fine_context *ctx, const cha
 }
 
 int
+fine__source_open_file(struct fine__source **out, fine_context *ctx, const char *path)
+{
+    struct fine__source *source;
+
+    if (!fine__file_exists(ctx, path))
+        return fine__fail(FINE_EIO, "cannot open '%s': it is not there", path);
+    FINE__TRY(new_source(&source, ctx));
+    source->folder = fine__path_folder(ctx, path);
+    source->file = fine__strdup(ctx, path);
+    source->only = fine__strdup(ctx, fine__path_name(path));
+    if (source->folder == NULL || source->file == NULL || source->only == NULL) {
+        fine__source_free(source);
+        return FINE_ENOMEM;
+    }
+    *out = source;
+    return 0;
+}
+
+int
 fine__source_open_memory(struct fine__source **out, fine_context *ctx,
                          const struct fine_memory_file *files, int64_t n_files)
 {
@@ -115,6 +142,10 @@ fine__source_open_memory(struct fine__source **out, fine_context *ctx,
         if (rc > 0)
             rc = fine__fail(FINE_EINVAL, "memory: the file '%s' is given twice", name);
     }
+    if (rc == 0 && n_files == 1) {
+        source->only = fine__strdup(ctx, files[0].name);
+        rc = source->only != NULL ? 0 : FINE_ENOMEM;
+    }
     if (rc < 0) {
         fine__source_free(source);
         return rc;
@@ -135,6 +166,8 @@ fine__source_free(struct fine__source *source)
     fine__free(ctx, source->files);
     fine__free(ctx, source->scratch);
     fine__free(ctx, source->folder);
+    fine__free(ctx, source->file);
+    fine__free(ctx, source->only);
     fine__free(ctx, source);
     fine__context_unref(ctx);
 }
@@ -142,7 +175,19 @@ fine__source_free(struct fine__source *source)
 const char *
 fine__source_name(const struct fine__source *source)
 {
-    return source->folder != NULL ? source->folder : "memory";
+    return source->file != NULL ? source->file : source->folder != NULL ? source->folder : "memory";
+}
+
+const char *
+fine__source_only(const struct fine__source *source)
+{
+    return source->only;
+}
+
+bool
+fine__source_is_file(const struct fine__source *source)
+{
+    return source->file != NULL;
 }
 
 static const struct fine_memory_file *
@@ -156,10 +201,12 @@ find(const struct fine__source *source, const char *name)
 bool
 fine__source_has(const struct fine__source *source, const char *name)
 {
-    if (!is_allowed(name))
+    if (!may_name(source, name))
         return false;
     if (source->folder == NULL)
         return find(source, name) != NULL;
+    if (source->file != NULL)
+        return fine__file_exists(source->ctx, source->file);
     strcpy(source->scratch, source->folder);
     strcat(source->scratch, "/");
     strcat(source->scratch, name);
@@ -172,7 +219,7 @@ fine__source_read(const struct fine__source *source, const char *name, int64_t m
 {
     const struct fine_memory_file *file;
 
-    if (!is_allowed(name))
+    if (!may_name(source, name))
         return refuse(source, name);
     if (source->folder != NULL) {
         char *path = fine__path_join(source->ctx, source->folder, name);
@@ -199,7 +246,7 @@ fine__blob_open(struct fine__blob *out, const struct fine__source *source, const
     const struct fine_memory_file *file;
     struct fine__blob blob = { .ctx = source->ctx };
 
-    if (!is_allowed(name))
+    if (!may_name(source, name))
         return refuse(source, name);
     if (source->folder != NULL) {
         char *path = fine__path_join(source->ctx, source->folder, name);

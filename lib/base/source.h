@@ -20,9 +20,14 @@ int fine__source_open_folder(struct fine__source **out, fine_context *ctx, const
 /* The bytes are borrowed for the source's life; names are copied. */
 int fine__source_open_memory(struct fine__source **out, fine_context *ctx,
                              const struct fine_memory_file *files, int64_t n_files);
+/* One file that stands for a model; nothing else of its folder can be named. */
+int fine__source_open_file(struct fine__source **out, fine_context *ctx, const char *path);
+/* That file's name, or the only one's in memory; NULL: there are several, or a folder. */
+const char *fine__source_only(const struct fine__source *source);
+bool fine__source_is_file(const struct fine__source *source);
 void fine__source_free(struct fine__source *source);
-const char *
-fine__source_name(const struct fine__source *source); /* for messages: the folder, or "memory" */
+/* For messages: the folder, the file, or "memory". */
+const char *fine__source_name(const struct fine__source *source);
 /* Asked in one thread at a time. */
 bool fine__source_has(const struct fine__source *source, const char *name);
 /* FINE_EIO: not there, or unreadable; FINE_EFORMAT: more than max_bytes; FINE_EINVAL:

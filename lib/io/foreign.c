@@ -26,8 +26,11 @@ static const struct {
     { 0, 5, "<?xml",
       "an XML text, probably an error shown in place of the download: "
       "download the file again" },
-    { 0, 4, "PK\003\004", "a zip archive, as PyTorch writes (.bin, .pt, .pth): " TO_SAFETENSORS },
-    { 0, 1, "\200", "a Python pickle, as old versions of PyTorch write: " TO_SAFETENSORS },
+    { 0, 4, "PK\003\004",
+      "a zip archive, as PyTorch writes (.bin, .pt, .pth): name it so, and it is read" },
+    { 0, 1, "\200",
+      "a Python pickle, as old versions of PyTorch write (.bin, .pth): name it so, and it is "
+      "read" },
     { 0, 4, "GGUF",
       "a GGUF file, made for inference by llama.cpp: "
       "get the model's original safetensors" },

@@ -263,32 +263,6 @@ by_place(const void *left, const void *right)
     return strcmp(a->weight.name, b->weight.name);
 }
 
-static int
-register_names(struct reading *r, int64_t begin)
-{
-    struct fine__weights *w = r->weights;
-
-    for (int64_t i = begin; i < w->count; i++) {
-        const char *name = w->list[i].weight.name;
-        const int rc = fine__map_put(&w->names, name, strlen(name), i);
-        int64_t other;
-
-        if (rc < 0)
-            return rc;
-        if (rc == 0)
-            continue;
-        other = fine__map_get_cstr(&w->names, name);
-        if (other >= begin) {
-            find_fault(r, name, "two tensors have this name");
-        } else {
-            r->weights->bad = true;
-            fine__also(FINE_EFORMAT, "tensor '%s' stands in two shards: %s and %s", name,
-                       w->parts[w->list[other].part].blob.name, r->file);
-        }
-    }
-    return 0;
-}
-
 static void
 check_cover(struct reading *r, int64_t begin, int64_t data_bytes)
 {
@@ -347,7 +321,7 @@ fine__header_read(struct fine__weights *weights, int64_t part)
     if (weights->count > begin)
         qsort(weights->list + begin, (size_t)(weights->count - begin), sizeof *weights->list,
               by_place);
-    FINE__TRY(register_names(&r, begin));
+    FINE__TRY(fine__weights_register(weights, begin));
     if (!weights->bad)
         check_cover(&r, begin, file->blob.size - file->data_from);
     return 0;

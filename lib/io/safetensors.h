@@ -1,5 +1,6 @@
 /*
- * safetensors.h — weights as files: one safetensors file, or an index and shards.
+ * safetensors.h — weights as files: one file, or an index and shards; of safetensors, or read
+ * only and without running anything, as torch.save writes (torch_file.c).
  *
  * Format: 8 bytes little-endian header length, a JSON header of at most 100 MB, then
  * the data, which the offsets must cover without holes or overlaps
@@ -25,9 +26,13 @@ struct fine__weight {
  * Everything wrong with the layout of a file, or between an index and its shards, is a
  * finding of its own. One thread at a time. */
 
-/* model.safetensors, or model.safetensors.index.json and its shards. */
+/* The first of model.safetensors, model.safetensors.index.json and its shards,
+ * pytorch_model.bin, pytorch_model.bin.index.json and its shards; or the one file that the
+ * source is. */
 int fine__weights_open(struct fine__weights **out, fine_context *ctx,
                        const struct fine__source *source);
+/* Would that find any? */
+bool fine__weights_are_in(const struct fine__source *source);
 /* One file of the source by name ("head.safetensors"), or an index ("….index.json"). */
 int fine__weights_open_file(struct fine__weights **out, fine_context *ctx,
                             const struct fine__source *source, const char *name);

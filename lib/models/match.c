@@ -78,18 +78,6 @@ find_school(struct fine__opening *o)
         }
 }
 
-bool
-fine__weights_are_in(const struct fine__source *source)
-{
-    static const char *const names[] = { "model.safetensors", "model.safetensors.index.json",
-                                         "pytorch_model.bin", "pytorch_model.bin.index.json" };
-
-    for (int64_t i = 0; i < FINE__COUNT(names); i++)
-        if (fine__source_has(source, names[i]))
-            return true;
-    return false;
-}
-
 int
 fine__open_weights(struct fine__opening *o)
 {

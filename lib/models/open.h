@@ -31,8 +31,6 @@ int fine__open_notes(struct fine__opening *o);
 int fine__open_weights(struct fine__opening *o);
 int fine__match_weights(struct fine__opening *o);
 int fine__read_weights(struct fine__opening *o);
-/* Whether a folder holds weights of a whole model. */
-bool fine__weights_are_in(const struct fine__source *source);
 /* Where a file of the folder lies: the folder itself, or the base's where that one has it. */
 const struct fine__source *fine__opening_source(const struct fine__opening *o, const char *name);
 /* The file that a head's tensor of this plain name is in, and where: NULL, it is in none. */

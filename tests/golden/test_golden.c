@@ -304,6 +304,43 @@ START_TEST(poolings)
 }
 END_TEST
 
+/* As torch.save writes it, from memory: transposed views and parts of a shared storage are the
+ * same weights, to the last bit. */
+START_TEST(a_file_of_pytorch)
+{
+    static const char *const names[] = { "config.json", "pytorch_model.bin" };
+    struct fine_memory_file files[2];
+    fine_model *model = open_golden(FOLDER), *other;
+    fine_tensors *out, *same;
+
+    for (int i = 0; i < 2; i++) {
+        files[i].name = names[i];
+        files[i].bytes = read_file(FOLDER, names[i], &files[i].n_bytes);
+    }
+    OK(fine_model_open_memory(&other, ctx, files, 2, NULL));
+    for (int i = 0; i < 2; i++)
+        free((void *)files[i].bytes);
+    ck_assert_str_eq(fine_model_task(other), "classify");
+    OK(fine_model_forward(model, inputs, 0, &out));
+    OK(fine_model_forward(other, inputs, 0, &same));
+    ck_assert_mem_eq(floats_of(out, "logits", B * CLASSES), floats_of(same, "logits", B * CLASSES),
+                     B * CLASSES * sizeof(float));
+    for (int64_t i = 0; i < fine_model_n_params(model); i++) {
+        struct fine_param_info info = { .struct_size = sizeof info };
+        const float *values, *others;
+
+        OK(fine_model_param(model, i, &info));
+        OK(fine_model_values(model, info.name, &values, NULL));
+        OK(fine_model_values(other, info.name, &others, NULL));
+        ck_assert_mem_eq(values, others, (size_t)info.count * sizeof *values);
+    }
+    fine_tensors_free(out);
+    fine_tensors_free(same);
+    fine_model_free(model);
+    fine_model_free(other);
+}
+END_TEST
+
 /* A float rounded to bfloat16 or to half precision: its bits, and the value they have. */
 static uint16_t
 to_bf16(float x, float *value)
@@ -466,6 +503,7 @@ main(void)
                                    ten_steps_with_everything,
                                    activations,
                                    poolings,
+                                   a_file_of_pytorch,
                                    element_types,
                                    names,
                                    saved_and_opened_again };

@@ -186,7 +186,7 @@ try_bytes(fine_context *ctx, const void *bytes, size_t length)
 {
     struct fine__weights *weights;
     struct fine__source *source;
-    const int rc = open_bytes(&weights, &source, ctx, "m", bytes, length);
+    const int rc = open_bytes(&weights, &source, ctx, "m.safetensors", bytes, length);
 
     if (rc == 0) {
         fine__weights_free(weights);
@@ -206,7 +206,8 @@ START_TEST(refuses)
         make_file(&file, bad[i].header, strlen(bad[i].header), -1, bad[i].n_data);
         ck_assert_msg(try_bytes(ctx, file.data, file.length) == FINE_EFORMAT, "%s", bad[i].header);
         ck_assert_msg(was_found(bad[i].finding), "%s: %s", bad[i].header, fine_error_message());
-        ck_assert_ptr_eq(strstr(fine_error_message(), "memory/m: "), fine_error_message());
+        ck_assert_ptr_eq(strstr(fine_error_message(), "memory/m.safetensors: "),
+                         fine_error_message());
         fine__buf_free(&file);
     }
     free_context(ctx);

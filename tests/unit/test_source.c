@@ -56,6 +56,48 @@ check_reads(fine_context *ctx, const struct fine__source *source)
     ck_assert_int_eq(fine__blob_open(&blob, source, "vocab.txt"), FINE_EIO);
 }
 
+/* Nothing else of its folder can be named. */
+START_TEST(reads_one_file)
+{
+    fine_context *ctx = new_context(1);
+    char *folder = new_folder(), *path = fine__path_join(ctx, folder, "weights.pth");
+    struct fine__source *source;
+    struct fine__blob blob;
+    struct fine__buf text;
+
+    put_file(ctx, folder, "weights.pth", "abc");
+    put_file(ctx, folder, "config.json", "{}");
+    ck_assert_int_eq(fine__source_open_file(&source, ctx, path), 0);
+    ck_assert(fine__source_is_file(source));
+    ck_assert_str_eq(fine__source_only(source), "weights.pth");
+    ck_assert_str_eq(fine__source_name(source), path);
+    ck_assert(fine__source_has(source, "weights.pth"));
+    ck_assert(!fine__source_has(source, "config.json"));
+    fine__buf_init(&text, ctx);
+    ck_assert_int_eq(fine__source_read(source, "config.json", 9, &text), FINE_EINVAL);
+    ck_assert_int_eq(fine__source_read(source, "weights.pth", 9, &text), 0);
+    ck_assert_str_eq(fine__buf_cstr(&text), "abc");
+    fine__buf_free(&text);
+    ck_assert_int_eq(fine__blob_open(&blob, source, "config.json"), FINE_EINVAL);
+    ck_assert_int_eq(fine__blob_open(&blob, source, "weights.pth"), 0);
+    ck_assert_str_eq(blob.name, path);
+    fine__blob_close(&blob);
+    fine__source_free(source);
+    path[strlen(path) - 1] = '\0';
+    ck_assert_int_eq(fine__source_open_file(&source, ctx, path), FINE_EIO);
+    ck_assert_int_eq(fine__source_open_memory(&source, ctx, files, 1), 0);
+    ck_assert(!fine__source_is_file(source));
+    ck_assert_str_eq(fine__source_only(source), "config.json");
+    fine__source_free(source);
+    ck_assert_int_eq(fine__source_open_memory(&source, ctx, files, 3), 0);
+    ck_assert_ptr_null(fine__source_only(source));
+    fine__source_free(source);
+    fine__free(ctx, path);
+    remove_folder(ctx, folder);
+    free_context(ctx);
+}
+END_TEST
+
 START_TEST(reads_memory)
 {
     fine_context *ctx = new_context(1);
@@ -230,5 +272,6 @@ START_TEST(survives_any_failed_allocation)
 }
 END_TEST
 
-RUNNER("source", reads_memory, reads_a_folder, refuses_what_is_no_folder, stays_within_the_folder,
-       only_regular_files_are_read, memory_files_are_checked, survives_any_failed_allocation)
+RUNNER("source", reads_one_file, reads_memory, reads_a_folder, refuses_what_is_no_folder,
+       stays_within_the_folder, only_regular_files_are_read, memory_files_are_checked,
+       survives_any_failed_allocation)

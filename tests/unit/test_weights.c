@@ -5,6 +5,8 @@
 #include "faulty_io.h"
 #include "weight_files.h"
 
+#define TORCH SOURCE_ROOT "/tests/fuzz/corpus/torchfile/"
+
 enum { MANY = 20 };
 
 START_TEST(converts_to_float)
@@ -237,15 +239,25 @@ START_TEST(finds_the_weights_of_a_folder)
 {
     fine_context *ctx = new_context(1);
     struct fine__weights *weights = NULL;
-    char *folder = new_folder(), *path = fine__path_join(ctx, folder, "pytorch_model.bin");
+    char *folder = new_folder(), *path = fine__path_join(ctx, folder, "model.safetensors");
+    struct fine__buf torch;
 
     ck_assert_int_eq(fine__weights_open_path(&weights, ctx, folder), FINE_EIO);
     ck_assert(was_found("neither model.safetensors nor"));
-    ck_assert_int_eq(fine__file_write(ctx, path, "PK\3\4", 4), 0);
+    fine__free(ctx, path);
+    path = fine__path_join(ctx, folder, "tf_model.h5");
+    ck_assert_int_eq(fine__file_write(ctx, path, "x", 1), 0);
     ck_assert_int_eq(fine__weights_open_path(&weights, ctx, folder), FINE_EUNSUPPORTED);
-    ck_assert(was_found("only there as 'pytorch_model.bin'") && was_found("safe_serialization"));
-    ck_assert_int_eq(fine__weights_open_path(&weights, ctx, path), FINE_EFORMAT);
-    ck_assert(was_found("zip archive"));
+    ck_assert(was_found("only there as 'tf_model.h5'") && was_found("safe_serialization"));
+    fine__free(ctx, path);
+    path = fine__path_join(ctx, folder, "pytorch_model.bin");
+    fine__buf_init(&torch, ctx);
+    ck_assert_int_eq(fine__file_read(ctx, TORCH "plain", 1 << 20, &torch), 0);
+    ck_assert_int_eq(fine__file_write(ctx, path, torch.data, torch.length), 0);
+    fine__buf_free(&torch);
+    ck_assert_int_eq(fine__weights_open_path(&weights, ctx, folder), 0);
+    ck_assert_int_eq(fine__weights_count(weights), 2);
+    fine__weights_free(weights);
     fine__free(ctx, path);
     path = fine__path_join(ctx, folder, "model.safetensors");
     write_many(ctx, path);
@@ -258,5 +270,71 @@ START_TEST(finds_the_weights_of_a_folder)
 }
 END_TEST
 
+/* Shards of PyTorch's, by their index. */
+START_TEST(opens_shards_of_pytorch)
+{
+    static const char index[] =
+        "{\"weight_map\":{\"w\":\"plain\",\"b\":\"plain\",\"float16\":\"kinds\"}}";
+    static const char *const names[] = { "plain", "kinds" };
+    struct fine_memory_file files[3] = { { "pytorch_model.bin.index.json", index,
+                                           sizeof index - 1 } };
+    fine_context *ctx = new_context(1);
+    struct fine__weights *weights;
+    struct fine__source *source;
+    struct fine__buf shards[2];
+    float out[6];
+
+    for (int i = 0; i < 2; i++) {
+        char path[500];
+
+        snprintf(path, sizeof path, TORCH "%s", names[i]);
+        fine__buf_init(&shards[i], ctx);
+        ck_assert_int_eq(fine__file_read(ctx, path, 1 << 20, &shards[i]), 0);
+        files[i + 1] =
+            (struct fine_memory_file){ names[i], shards[i].data, (int64_t)shards[i].length };
+    }
+    ck_assert_int_eq(fine__source_open_memory(&source, ctx, files, 3), 0);
+    ck_assert(fine__weights_are_in(source));
+    ck_assert_msg(fine__weights_open(&weights, ctx, source) == 0, "%s", fine_error_message());
+    ck_assert_int_eq(fine__weights_count(weights), 12);
+    ck_assert_int_eq(fine__weights_read_floats(weights, fine__weights_find(weights, "w"), out), 0);
+    ck_assert(out[5] == 5.0f);
+    fine__weights_free(weights);
+    fine__source_free(source);
+    /* Two shards with one name of a tensor. */
+    files[2] = files[1];
+    files[2].name = "kinds";
+    ck_assert_int_eq(fine__source_open_memory(&source, ctx, files, 3), 0);
+    ck_assert_int_eq(fine__weights_open(&weights, ctx, source), FINE_EFORMAT);
+    ck_assert(was_found("tensor 'w' stands in two shards"));
+    fine__source_free(source);
+    for (int i = 0; i < 2; i++)
+        fine__buf_free(&shards[i]);
+    free_context(ctx);
+}
+END_TEST
+
+/* One file is all there is: whatever its name. */
+START_TEST(one_file_can_be_a_source)
+{
+    fine_context *ctx = new_context(1);
+    struct fine__weights *weights;
+    struct fine__source *source;
+
+    ck_assert_int_eq(fine__source_open_file(&source, ctx, TORCH "plain-old"), 0);
+    ck_assert(fine__weights_are_in(source));
+    ck_assert_int_eq(fine__weights_open(&weights, ctx, source), 0);
+    ck_assert_int_eq(fine__weights_count(weights), 2);
+    fine__weights_free(weights);
+    fine__source_free(source);
+    ck_assert_int_eq(fine__source_open_file(&source, ctx, TORCH "../safetensors/index"), 0);
+    ck_assert_int_eq(fine__weights_open(&weights, ctx, source), FINE_EFORMAT);
+    ck_assert(was_found("not safetensors"));
+    fine__source_free(source);
+    free_context(ctx);
+}
+END_TEST
+
 RUNNER("weights", converts_to_float, reads_in_chunks, a_file_that_shrinks_is_an_error,
-       saving_onto_what_was_loaded, fingerprints_tell_weights_apart, finds_the_weights_of_a_folder)
+       saving_onto_what_was_loaded, fingerprints_tell_weights_apart, finds_the_weights_of_a_folder,
+       opens_shards_of_pytorch, one_file_can_be_a_source)
