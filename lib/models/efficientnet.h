@@ -54,7 +54,7 @@ struct fine__efficientnet {
     struct fine__mbconv blocks[];
 };
 
-/* A name that says all: "tf_efficientnet_b0", "efficientnet-lite0". */
+/* Whether a name says all: "tf_efficientnet_b0", "efficientnet-lite0". */
 bool fine__is_efficientnet(const char *architecture);
 /* fine__family.configure for one of the schools. */
 int fine__configure_efficientnet(fine_model *model, enum fine__school school,

@@ -210,7 +210,7 @@ START_TEST(skips)
     static const char theirs[] = "{\"width_coefficient\": 1, \"depth_coefficient\": 1, "
         "\"hidden_dim\": 1280, \"kernel_sizes\": [3], \"in_channels\": [32], "
         "\"out_channels\": [32], \"strides\": [1], \"num_block_repeats\": [2], "
-        "\"expand_ratios\": [1]}";
+        "\"expand_ratios\": [1], \"image_size\": 48}";
     fine_context *ctx = new_context(1);
     const struct fine__efficientnet *net;
     fine_model model;
@@ -221,6 +221,7 @@ START_TEST(skips)
     end(&model);
     net = configured(&model, ctx, FINE__TRANSFORMERS, theirs);
     ck_assert(!net->blocks[0].skips && net->blocks[1].skips);
+    ck_assert_int_eq(model.image_size, 48);
     end(&model);
     free_context(ctx);
 }
