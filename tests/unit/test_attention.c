@@ -207,6 +207,86 @@ golden_attention(struct golden *g, struct fine__tape *t)
     free_leaf(qkv);
 }
 
+static void
+golden_causal(struct golden *g, struct fine__tape *t)
+{
+    enum { B = 2, H = 2, T = 5, D = 6, ALL = B * H * T * D };
+    static const int64_t offsets[B + 1] = { 0, T, 2 * T };
+    static const char *const names[3] = { "q", "k", "v" };
+    struct fine__tensor *qkv = new_leaf(true, (int64_t)B * T, 3 * H * D), *y;
+    float got[ALL], dy[ALL];
+    int64_t place[ALL]; /* of the file's numbers in a matrix of tokens */
+
+    g->name = "attention-causal";
+    for (int i = 0; i < ALL; i++)
+        place[i] = ((int64_t)(i / (H * T * D)) * T + i / D % T) * H * D + i / (T * D) % H * D + i % D;
+    for (int k = 0; k < 3; k++) {
+        const float *from = find(g, names[k], FINE_F32, ALL);
+
+        for (int i = 0; i < ALL; i++)
+            qkv->data[place[i] / (H * D) * 3 * H * D + k * H * D + place[i] % (H * D)] = from[i];
+    }
+    y = fine__attention(t, qkv, &(struct fine__attending){ H, B, offsets, 0, 0, true });
+    const float *cotangent = find(g, "cotangent", FINE_F32, ALL);
+
+    for (int i = 0; i < ALL; i++) {
+        got[i] = y->data[place[i]];
+        dy[place[i]] = cotangent[i];
+    }
+    check(g, "f64.output", got, ALL);
+    backward(t, y, dy);
+    for (int k = 0; k < 3; k++) {
+        char part[32];
+
+        for (int i = 0; i < ALL; i++)
+            got[i] = qkv->grad[place[i] / (H * D) * 3 * H * D + k * H * D + place[i] % (H * D)];
+        (void)snprintf(part, sizeof part, "f64.grad.%s", names[k]);
+        check(g, part, got, ALL);
+    }
+    free_leaf(qkv);
+}
+
+/* No op of its own: it is the attention of queries x to keys and values that are the rows of the
+ * identity. */
+static void
+golden_softmax(struct golden *g, struct fine__tape *t, const char *name, int rows, int columns,
+               double absolute)
+{
+    enum { ROOM = 30 * 5 };
+    const int n = (rows + columns - 1) / columns; /* sequences of as many tokens as columns */
+    struct fine__tensor *qkv = new_leaf(true, (int64_t)n * columns, (int64_t)3 * columns), *y;
+    int64_t offsets[ROOM + 1];
+    float dy[ROOM * 12] = { 0 }, dx[MOST];
+
+    g->name = name;
+    const float *x = find(g, "x", FINE_F32, (int64_t)rows * columns);
+    const float *cotangent = find(g, "cotangent", FINE_F32, (int64_t)rows * columns);
+
+    for (int i = 0; i <= n; i++)
+        offsets[i] = (int64_t)i * columns;
+    for (int i = 0; i < n * columns; i++) {
+        float *q = qkv->data + (ptrdiff_t)3 * i * columns;
+
+        if (i < rows)
+            memcpy(q, x + (ptrdiff_t)i * columns, (size_t)columns * sizeof *q);
+        q[columns + i % columns] = q[2 * columns + i % columns] = 1;
+    }
+    memcpy(dy, cotangent, (size_t)(rows * columns) * sizeof *dy);
+    y = fine__attention(t, qkv, &(struct fine__attending){ 1, n, offsets, 0, 1, false });
+    check(g, "f64.output", y->data, (int64_t)rows * columns);
+    backward(t, y, dy);
+    for (int i = 0; i < rows * columns; i++)
+        dx[i] = qkv->grad[(ptrdiff_t)3 * columns * (i / columns) + i % columns];
+    const double *right = find(g, "f64.grad.x", FINE_F64, (int64_t)rows * columns);
+
+    for (int i = 0; absolute > 0 && i < rows * columns; i++)
+        ck_assert_msg(fabs((double)dx[i] - right[i]) <= absolute, "%s: %g, not %g", name,
+                      (double)dx[i], right[i]);
+    if (absolute <= 0)
+        check(g, "f64.grad.x", dx, (int64_t)rows * columns);
+    free_leaf(qkv);
+}
+
 START_TEST(golden)
 {
     struct golden g;
@@ -217,6 +297,10 @@ START_TEST(golden)
     fine__tape_init(&t, ctx);
     fine__tape_reset(&t, true, 1);
     golden_attention(&g, &t);
+    golden_causal(&g, &t);
+    golden_softmax(&g, &t, "softmax", 30, 5, 0);
+    golden_softmax(&g, &t, "softmax-masked", 30, 5, 0);
+    golden_softmax(&g, &t, "softmax-huge", 5, 12, 5e-7);
     fine__tape_free(&t);
     close_golden(&g);
 }

@@ -23,6 +23,50 @@ golden_linear(struct golden *g, struct fine__tape *t)
 }
 
 static void
+golden_across(struct golden *g, struct fine__tape *t)
+{
+    g->name = "conv1d-gpt2";
+    struct fine__tensor *x = leaf(g, "x", 5, 12), *w = leaf(g, "weight", 12, 7);
+    struct fine__tensor *b = leaf(g, "bias", 7, 1);
+    struct fine__tensor *y = fine__linear_across(t, x, FINE__IDENTITY, w, b);
+
+    check(g, "f64.output", y->data, y->count);
+    backward(t, y, find(g, "cotangent", FINE_F32, y->count));
+    check_gradient(g, "x", x);
+    check_gradient(g, "weight", w);
+    check_gradient(g, "bias", b);
+}
+
+/* No op of its own: its numbers are minus the cross entropies of each row and label, one at a
+ * time, and its gradient is theirs. */
+static void
+golden_log_softmax(struct golden *g, struct fine__tape *t)
+{
+    enum { ROWS = 5, COLUMNS = 12 };
+    float got[ROWS * COLUMNS];
+
+    g->name = "log-softmax";
+    struct fine__tensor *x = leaf(g, "x", ROWS, COLUMNS), *loss[ROWS * COLUMNS];
+    const float *cotangent = find(g, "cotangent", FINE_F32, x->count);
+    int32_t labels[ROWS * COLUMNS][ROWS];
+
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        for (int row = 0; row < ROWS; row++)
+            labels[i][row] = row == i / COLUMNS ? i % COLUMNS : -1;
+        loss[i] = fine__cross_entropy(t, x, labels[i]);
+        got[i] = -loss[i]->data[0];
+    }
+    check(g, "f64.output", got, x->count);
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        double beta;
+
+        *fine__grad(t, loss[i], &beta) = -cotangent[i];
+    }
+    fine__backward(t, loss[0], 0);
+    check_gradient(g, "x", x);
+}
+
+static void
 golden_embedding(struct golden *g, struct fine__tape *t, const char *name, int64_t padding_row)
 {
     int32_t ids[12];
@@ -95,6 +139,8 @@ START_TEST(golden_ops)
     fine__tape_init(&t, ctx);
     fine__tape_reset(&t, true, 1);
     golden_linear(&g, &t);
+    golden_across(&g, &t);
+    golden_log_softmax(&g, &t);
     golden_embedding(&g, &t, "embedding", -1);
     golden_embedding(&g, &t, "embedding-pad-1", 1);
     for (int i = 0; i < FINE__COUNT(activations); i++)
