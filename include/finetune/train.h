@@ -211,6 +211,12 @@ struct fine_trainer_options {
     int32_t resume;                 /* 1: go on from the newest complete checkpoint in folder */
     int32_t reserved;
     const struct fine_augmentation *augmentation;   /* of pictures; NULL: none. Copied */
+    const char *class_weighting;    /* "none" (default), "balanced" (as scikit-learn), "effective"
+                                     * (number of samples, arXiv 1901.05555) */
+    const double *class_weights;    /* instead: one a label */
+    int64_t n_class_weights;
+    double label_smoothing;         /* 0: off (arXiv 1512.00567) */
+    double focal_gamma;             /* 0: off (arXiv 1708.02002) */
 };
 /** Fills in the defaults. @since 0.1 */
 FINE_API void fine_trainer_options_init(struct fine_trainer_options *options, size_t size);

@@ -32,7 +32,7 @@ static const size_t optimizer_v1 =
 static const size_t schedule_v1 = offsetof(struct fine_schedule_options, restarts) + sizeof(int64_t);
 static const size_t augmentation_v1 = offsetof(struct fine_augmentation, cutmix) + sizeof(double);
 static const size_t trainer_v1 = 
-    offsetof(struct fine_trainer_options, augmentation) + sizeof(void *);
+    offsetof(struct fine_trainer_options, focal_gamma) + sizeof(double);
 
 static int
 take(void *local, size_t local_size, const void *user, size_t v1_size, const char *what)
@@ -409,6 +409,16 @@ check_options(const struct fine_trainer_options *o)
                                        "checkpoint_every_steps at 0");
     if (o->folder != NULL && o->folder[0] == '\0')
         return fine__fail(FINE_EINVAL, "folder is empty: name one, or give NULL");
+    FINE__TRY(in_range("label_smoothing", o->label_smoothing, 0, 0.999));
+    FINE__TRY(in_range("focal_gamma", o->focal_gamma, 0, 100));
+    if (o->class_weighting != NULL && strcmp(o->class_weighting, "none") != 0 &&
+        strcmp(o->class_weighting, "balanced") != 0 &&
+        strcmp(o->class_weighting, "effective") != 0)
+        return fine__fail(FINE_EINVAL, "class_weighting '%.40s': none, balanced and effective are "
+                          "there", o->class_weighting);
+    if (o->n_class_weights < 0 ||
+        (o->n_class_weights > 0 && o->class_weights == NULL))
+        return fine__fail(FINE_EINVAL, "n_class_weights without class_weights");
     return FINE_OK;
 }
 

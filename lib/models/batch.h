@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+struct fine__criterion;
+
 struct fine__statistics;
 
 struct fine__batch {
@@ -25,6 +27,7 @@ struct fine__batch {
     const float *values;            /* n_seqs numbers, or n_seqs x n labels of [0, 1] */
     const float *shares;            /* images that were mixed: n_seqs x n labels, in place of labels */
     const int32_t *starts, *ends;   /* n_seqs places within the sequence, -1: none */
+    const struct fine__criterion *criterion;    /* how the loss counts classes; NULL: all alike */
 };
 
 #endif

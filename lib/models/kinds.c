@@ -69,7 +69,7 @@ cross_entropy(struct fine__tape *t, struct fine__tensor *logits, const struct fi
 {
     if (batch->shares != NULL)
         return fine__soft_cross_entropy(t, logits, batch->shares);
-    return fine__cross_entropy(t, logits, batch->labels);
+    return fine__weighted_cross_entropy(t, logits, batch->labels, batch->criterion);
 }
 
 static struct fine__tensor *
@@ -81,7 +81,7 @@ square_error(struct fine__tape *t, struct fine__tensor *logits, const struct fin
 static struct fine__tensor *
 flags(struct fine__tape *t, struct fine__tensor *logits, const struct fine__batch *batch)
 {
-    return fine__binary_cross_entropy(t, logits, batch->values);
+    return fine__weighted_binary_cross_entropy(t, logits, batch->values, batch->criterion);
 }
 
 /* Half the sum of both means, times the count. */

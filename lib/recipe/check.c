@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "data/dataset.h"
 #include "recipe/place.h"
 #include "recipe/recipe.h"
@@ -83,6 +84,22 @@ check_optimizer(const fine_recipe *recipe)
         !(recipe->values[FINE__OPTIMIZER_MOMENTUM].number > 0))
         rc = at(recipe, FINE__OPTIMIZER_NESTEROV, "needs a momentum above 0");
     return rc;
+}
+
+static int
+check_class_weights(const fine_recipe *recipe)
+{
+    const struct fine__value *v = &recipe->values[FINE__TRAIN_CLASS_WEIGHTS];
+    double weight;
+
+    for (int64_t i = 0; v->is_list && i < v->n_items; i++)
+        if (!fine__parse_double(v->items[i], strlen(v->items[i]), &weight) || !(weight >= 0))
+            return at(recipe, FINE__TRAIN_CLASS_WEIGHTS, "must be none, balanced, effective, or a "
+                      "list of numbers from 0 on, one a label");
+    if (!v->is_list && v->n_items == 1 && !fine__word_among("none|balanced|effective", v->items[0]))
+        return at(recipe, FINE__TRAIN_CLASS_WEIGHTS, "must be none, balanced, effective, or a list "
+                  "of numbers, one a label");
+    return FINE_OK;
 }
 
 static int
@@ -167,7 +184,7 @@ check_file(const fine_recipe *recipe, int key, bool is_folder)
 int
 fine__recipe_check(const fine_recipe *recipe)
 {
-    int results[9], rc = FINE_OK;
+    int results[10], rc = FINE_OK;
     const struct fine__value *steps = &recipe->values[FINE__TRAIN_STEPS];
 
     fine__error_clear();
@@ -182,6 +199,7 @@ fine__recipe_check(const fine_recipe *recipe)
     results[6] = check_file(recipe, FINE__DATA_TRAIN, false);
     results[7] = check_file(recipe, FINE__DATA_VALIDATION, false);
     results[8] = check_file(recipe, FINE__DATA_TEST, false);
+    results[9] = check_class_weights(recipe);
     for (int64_t i = 0; i < FINE__COUNT(results); i++)
         if (results[i] < 0 && rc != FINE_ENOMEM)
             rc = results[i];

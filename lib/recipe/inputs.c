@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "data/dataset.h"
 #include "models/model.h"
 #include "recipe/run.h"
@@ -355,8 +356,10 @@ fine__inputs_open(struct fine__inputs *out, const fine_recipe *recipe)
 {
     int rc;
 
-    *out = (struct fine__inputs){ 0 };
-    rc = make_rules(out, recipe);
+    *out = (struct fine__inputs){ .ctx = recipe->ctx };
+    out->class_weights = fine__alloc_array(
+        recipe->ctx, (size_t)value(recipe, FINE__TRAIN_CLASS_WEIGHTS)->n_items, sizeof(double));
+    rc = out->class_weights != NULL ? make_rules(out, recipe) : FINE_ENOMEM;
     if (rc == FINE_OK)
         rc = open_data(out, recipe);
     if (rc == FINE_OK)
@@ -374,8 +377,27 @@ fine__inputs_close(struct fine__inputs *inputs)
     fine_dataset_free(inputs->test);
     fine_optimizer_free(inputs->optimizer);
     fine_schedule_free(inputs->schedule);
+    if (inputs->class_weights != NULL)
+        fine__free(inputs->ctx, inputs->class_weights);
     fine_model_free(inputs->model);
     *inputs = (struct fine__inputs){ 0 };
+}
+
+/* A word, or numbers: check.c has looked at both. */
+static void
+want_class_weights(struct fine__inputs *inputs, const fine_recipe *recipe,
+                   struct fine_trainer_options *out)
+{
+    const struct fine__value *v = value(recipe, FINE__TRAIN_CLASS_WEIGHTS);
+
+    if (!v->is_list) {
+        out->class_weighting = v->items[0];
+        return;
+    }
+    for (int64_t i = 0; i < v->n_items; i++)
+        (void)fine__parse_double(v->items[i], strlen(v->items[i]), &inputs->class_weights[i]);
+    out->class_weights = inputs->class_weights;
+    out->n_class_weights = v->n_items;
 }
 
 static void
@@ -414,6 +436,9 @@ fine__inputs_trainer(struct fine__inputs *inputs, const fine_recipe *recipe,
     out->checkpoint_every_steps = value(recipe, FINE__TRAIN_CHECKPOINT_EVERY)->integer;
     out->metric = text(recipe, FINE__EARLY_METRIC);
     out->patience = value(recipe, FINE__EARLY_PATIENCE)->integer;
+    out->label_smoothing = value(recipe, FINE__TRAIN_LABEL_SMOOTHING)->number;
+    out->focal_gamma = value(recipe, FINE__TRAIN_FOCAL_GAMMA)->number;
+    want_class_weights(inputs, recipe, out);
     want_augmentation(&inputs->augmentation, recipe);
     out->augmentation = &inputs->augmentation;
 }

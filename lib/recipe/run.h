@@ -14,7 +14,9 @@ struct fine__events;
 /* ---- inputs.c: what a recipe names, opened ---- */
 
 struct fine__inputs {
+    fine_context *ctx;
     struct fine_augmentation augmentation;
+    double *class_weights;
     fine_dataset *train, *validation, *test;        /* the last two may be NULL */
     fine_model *model;
     fine_optimizer *optimizer;

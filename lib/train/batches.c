@@ -213,6 +213,17 @@ pack_example(struct fine__batches *batches, int64_t epoch, int64_t i, int64_t at
     return at + length;
 }
 
+const int64_t *
+fine__batches_units(struct fine__batches *batches, int64_t epoch, int64_t index, int64_t *n_out)
+{
+    const int64_t from = index * batches->batch_size;
+    const int64_t left = fine__examples_units(batches->examples) - from;
+
+    put_in_order(batches, epoch);
+    *n_out = left < batches->batch_size ? left : batches->batch_size;
+    return batches->order + from;
+}
+
 /* Which rows the index-th batch of an epoch has; none beyond its end. */
 static struct fine__picture_plan
 plan_pictures(const struct fine__batches *batches, int64_t epoch, int64_t index)

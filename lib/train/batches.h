@@ -32,6 +32,10 @@ int fine__batches_init(struct fine__batches *batches, const struct fine__example
                        int64_t batch_size, int64_t accumulate, int64_t seed);
 void fine__batches_free(struct fine__batches *batches);
 struct fine__step_plan fine__batches_plan(const struct fine__batches *batches, int64_t step);
+/* Which units (rows, or blocks of examples) make micro-batch `index` of an epoch; until the next
+ * call. */
+const int64_t *fine__batches_units(struct fine__batches *batches, int64_t epoch, int64_t index,
+                                   int64_t *n_out);
 /* Packs micro-batch `index` of an epoch; lives until the next. Allocates nothing. */
 struct fine__batch fine__batches_pack(struct fine__batches *batches, int64_t epoch, int64_t index);
 /* Rows first to first + n in the order of the data, without copying: for evaluation. */

@@ -152,6 +152,7 @@ take_memory(fine_trainer *trainer)
     FINE__TRY(fine__batches_init(&trainer->batches, &trainer->train, options->batch_size,
                                  options->accumulate, options->seed));
     FINE__TRY(take_mixing(trainer));
+    FINE__TRY(fine__weighing_init(&trainer->weighing, trainer->model, &trainer->train, options));
     FINE__TRY(fine__runner_new(&trainer->runner, trainer->model));
     FINE__TRY(fine__buf_reserve(&trainer->line, 1024));
     if (trainer->has_validation) {
@@ -262,6 +263,7 @@ fine__trainer_free(fine_trainer *trainer)
     }
     fine__runner_free(trainer->runner);
     fine__batches_free(&trainer->batches);
+    fine__weighing_free(&trainer->weighing);
     fine__examples_free(&trainer->train);
     fine__examples_free(&trainer->validation);
     fine__metrics_free(trainer->metrics);

@@ -146,6 +146,10 @@ fine__state_settings(const fine_trainer *trainer, struct fine__buf *out)
                      "\"validation_data\":\"%s\"",
                      model, data, validation);
     text_setting(out, "freeze", trainer->model->freeze_spec);
+    number_setting(out, "label_smoothing", options->label_smoothing);
+    number_setting(out, "focal_gamma", options->focal_gamma);
+    for (int64_t i = 0; trainer->weighing.weights != NULL && i < trainer->model->n_labels; i++)
+        number_setting(out, "class_weight", (double)trainer->weighing.weights[i]);
     if (options->augmentation != NULL)
         write_augmentation(options->augmentation, out);
     integer_setting(out, "steps", trainer->n_steps);

@@ -65,27 +65,34 @@ explain(const fine_trainer *trainer, int64_t batch)
 }
 
 /* Over how many targets the step's loss is a mean: rows, or the tokens of all its batches that
- * have a label. A batch that was packed for that stays packed if it is the only one. */
-static int64_t
+ * have a label; each with its class's weight. A batch that was packed for that stays packed if it is the only one. */
+static double
 count_targets(fine_trainer *trainer, const struct fine__step_plan *plan, struct fine__batch *batch)
 {
     const struct fine__kind *kind = fine__kind(trainer->model->task);
+    double sum = 0;
     int64_t n = 0;
 
+    if (trainer->weighing.criterion.weights != NULL) {
+        for (int64_t i = 0; i < plan->n_batches; i++)
+            sum += fine__weighing_of_batch(&trainer->weighing, &trainer->batches, plan->epoch,
+                                           plan->first + i);
+        return sum > 0 ? sum : 1;
+    }
     if (!kind->per_token)
-        return plan->n_rows;
+        return (double)plan->n_rows;
     for (int64_t i = 0; i < plan->n_batches; i++) {
         *batch = fine__batches_pack(&trainer->batches, plan->epoch, plan->first + i);
         n += kind->count(batch);
     }
-    return n > 0 ? n : 1;
+    return n > 0 ? (double)n : 1;
 }
 
 static int
 take_gradients(fine_trainer *trainer, const struct fine__step_plan *plan, double *loss_out)
 {
     struct fine__batch batch = { .n_seqs = 0 };
-    const double n_targets = (double)count_targets(trainer, plan, &batch);
+    const double n_targets = count_targets(trainer, plan, &batch);
     double loss = 0;
 
     fine__params_zero_gradients(&trainer->model->params);
@@ -96,6 +103,7 @@ take_gradients(fine_trainer *trainer, const struct fine__step_plan *plan, double
         if (plan->n_batches > 1 || batch.n_seqs == 0)
             batch = fine__batches_pack(&trainer->batches, plan->epoch, index);
         FINE__TRY(trainer->batches.status);
+        batch.criterion = trainer->weighing.differs ? &trainer->weighing.criterion : NULL;
         struct fine__run run = { .batch = &batch,
                                  .train = true,
                                  .backward = true,

@@ -14,6 +14,7 @@
 #include "train/evaluate.h"
 #include "train/optim.h"
 #include "train/schedule.h"
+#include "train/weighing.h"
 
 enum { FINE__KEPT_CHECKPOINTS = 3 };
 
@@ -32,6 +33,7 @@ struct fine_trainer {
     struct fine__examples train, validation;
     bool has_validation;
     struct fine__batches batches;
+    struct fine__weighing weighing;
     struct fine__runner *runner;
     struct fine__metrics *metrics; /* of the validation data */
     int64_t *scratch;              /* for evaluate.c */

@@ -85,7 +85,9 @@ START_TEST(has_the_same_bits_at_any_number_of_threads)
 }
 END_TEST
 
-START_TEST(accumulation_equals_the_large_batch)
+/* Also where classes count differently: the mean is over the whole step's weights. */
+static void
+compare_accumulation(const char *weighting, double smoothing)
 {
     float large[FAKE_COUNT], small[FAKE_COUNT];
     double losses[2][20], norms[2][20];
@@ -95,6 +97,8 @@ START_TEST(accumulation_equals_the_large_batch)
         fake_begin(&run, 1);
         run.options.batch_size = 16 / parts;
         run.options.accumulate = parts;
+        run.options.class_weighting = weighting;
+        run.options.label_smoothing = smoothing;
         ck_assert_int_eq(fake_start(&run), 0);
         for (int i = 0; i < 20; i++) {
             ck_assert_int_eq(fine_trainer_step(run.trainer), 1);
@@ -111,6 +115,13 @@ START_TEST(accumulation_equals_the_large_batch)
     }
     for (int i = 0; i < FAKE_COUNT; i++)
         ck_assert_float_eq_tol(large[i], small[i], 1e-3F);
+}
+
+START_TEST(accumulation_equals_the_large_batch)
+{
+    compare_accumulation(NULL, 0);
+    compare_accumulation("balanced", 0);
+    compare_accumulation("effective", 0.1);
 }
 END_TEST
 
