@@ -173,7 +173,8 @@ struct fine_progress {
  * ignored) and must not leave by longjmp or an exception. */
 typedef int (*fine_progress_fn)(const struct fine_progress *progress, void *user);
 
-/* Pictures as they might have been: training data alone are changed. docs/images.md */
+/* Pictures and texts as they might have been: training data alone are changed. docs/images.md,
+ * docs/data.md */
 struct fine_augmentation {
     size_t struct_size;
     double crop;                    /* a random part of at least this share of the area becomes the
@@ -185,6 +186,8 @@ struct fine_augmentation {
     double erase;                   /* probability that a random rectangle becomes the mean */
     double mixup, cutmix;           /* concentrations of Beta(a, a); 0: off (arXiv 1710.09412,
                                      * 1905.04899). Both: each row takes one of them */
+    double mask_tokens;             /* texts: probability that a token shows the mask */
+    double drop_words;              /* texts: probability that a word is missing (ACL 2015, P15-1162) */
 };
 /** Nothing is on. @since 0.1 */
 FINE_API void fine_augmentation_init(struct fine_augmentation *augmentation, size_t size);

@@ -30,7 +30,7 @@ static const size_t sgd_v1 = offsetof(struct fine_sgd_options, head_learning_rat
 static const size_t optimizer_v1 =
     offsetof(struct fine_optimizer_options, warmup_init) + sizeof(int32_t);
 static const size_t schedule_v1 = offsetof(struct fine_schedule_options, restarts) + sizeof(int64_t);
-static const size_t augmentation_v1 = offsetof(struct fine_augmentation, cutmix) + sizeof(double);
+static const size_t augmentation_v1 = offsetof(struct fine_augmentation, drop_words) + sizeof(double);
 static const size_t trainer_v1 = 
     offsetof(struct fine_trainer_options, focal_gamma) + sizeof(double);
 
@@ -372,7 +372,9 @@ check_augmentation(const struct fine_augmentation *a)
     FINE__TRY(in_range("augmentation: hue", a->hue, 0, 0.5));
     FINE__TRY(in_range("augmentation: erase", a->erase, 0, 1));
     FINE__TRY(in_range("augmentation: mixup", a->mixup, 0, 1000));
-    return in_range("augmentation: cutmix", a->cutmix, 0, 1000);
+    FINE__TRY(in_range("augmentation: cutmix", a->cutmix, 0, 1000));
+    FINE__TRY(in_range("augmentation: mask_tokens", a->mask_tokens, 0, 0.99));
+    return in_range("augmentation: drop_words", a->drop_words, 0, 0.99);
 }
 
 void

@@ -414,6 +414,8 @@ want_augmentation(struct fine_augmentation *out, const fine_recipe *recipe)
     out->erase = value(recipe, FINE__AUGMENT_ERASE)->number;
     out->mixup = value(recipe, FINE__AUGMENT_MIXUP)->number;
     out->cutmix = value(recipe, FINE__AUGMENT_CUTMIX)->number;
+    out->mask_tokens = value(recipe, FINE__AUGMENT_MASK_TOKENS)->number;
+    out->drop_words = value(recipe, FINE__AUGMENT_DROP_WORDS)->number;
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "train/masking.h"
+#include "train/noise.h"
 #include "train/picture_batches.h"
 
 static int64_t
@@ -136,6 +137,7 @@ fine__batches_free(struct fine__batches *batches)
     fine__free(batches->ctx, batches->ends);
     fine__free(batches->ctx, batches->offsets);
     fine__picture_batches_free(batches->pictures);
+    fine__noise_free(batches->noise);
     fine__context_unref(batches->ctx);
     *batches = (struct fine__batches){ .ctx = NULL };
 }
@@ -197,7 +199,8 @@ static int64_t
 pack_example(struct fine__batches *batches, int64_t epoch, int64_t i, int64_t at, int64_t row)
 {
     const struct fine__examples *examples = batches->examples;
-    const int64_t first = examples->offsets[row], length = examples->offsets[row + 1] - first;
+    const int64_t first = examples->offsets[row];
+    int64_t length = examples->offsets[row + 1] - first;
 
     if (batches->types != NULL)
         memcpy(batches->types + at, examples->types + first,
@@ -209,6 +212,10 @@ pack_example(struct fine__batches *batches, int64_t epoch, int64_t i, int64_t at
         memcpy(batches->ids + at, examples->ids + first, (size_t)length * sizeof *batches->ids);
         pack_targets(batches, i, at, row);
     }
+    if (batches->noise != NULL)
+        length = fine__noise_apply(
+            batches->noise, fine__rng_key(batches->seed, FINE__RNG_AUGMENT, epoch, row),
+            batches->ids + at, batches->types != NULL ? batches->types + at : NULL, length);
     batches->offsets[i + 1] = at + length;
     return at + length;
 }

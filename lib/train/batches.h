@@ -20,6 +20,7 @@ struct fine__batches {
     int32_t *starts, *ends;
     int64_t *offsets;
     struct fine__picture_batches *pictures; /* in place of ids; NULL: none */
+    struct fine__noise *noise;              /* the texts' augmentation; NULL: none. Freed with this */
     int status;                    /* of the last pack: a picture may be gone. 0, or the error */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/numeric.h"
+#include "train/noise.h"
 #include "train/picture_batches.h"
 
 static int
@@ -108,10 +109,13 @@ take_augmentation(fine_trainer *trainer)
     const struct fine_augmentation *a = trainer->options.augmentation;
     struct fine__augmentation how;
 
+    if (a != NULL && trainer->train.pictures != NULL && (a->mask_tokens > 0 || a->drop_words > 0))
+        return fine__fail(FINE_EINVAL, "augmentation: mask_tokens and drop_words are for texts");
     if (a == NULL || trainer->train.pictures == NULL)
         return a == NULL || (!augments(a) && !(a->mixup > 0) && !(a->cutmix > 0))
                    ? FINE_OK
-                   : fine__fail(FINE_EINVAL, "augmentation is for pictures, and the task is %s",
+                   : fine__fail(FINE_EINVAL, "augmentation: all but mask_tokens and drop_words is for "
+                                "pictures, and the task is %s",
                                 fine__task_name(trainer->model->task));
     fine__augmentation_init(&how);
     how.crop = a->crop > 0;
@@ -142,6 +146,17 @@ take_mixing(fine_trainer *trainer)
 }
 
 static int
+take_noise(fine_trainer *trainer)
+{
+    const struct fine_augmentation *a = trainer->options.augmentation;
+
+    if (a == NULL || (!(a->mask_tokens > 0) && !(a->drop_words > 0)))
+        return FINE_OK;
+    return fine__noise_new(&trainer->batches.noise, trainer->model, a->mask_tokens,
+                           a->drop_words);
+}
+
+static int
 take_memory(fine_trainer *trainer)
 {
     const struct fine_trainer_options *options = &trainer->options;
@@ -152,6 +167,7 @@ take_memory(fine_trainer *trainer)
     FINE__TRY(fine__batches_init(&trainer->batches, &trainer->train, options->batch_size,
                                  options->accumulate, options->seed));
     FINE__TRY(take_mixing(trainer));
+    FINE__TRY(take_noise(trainer));
     FINE__TRY(fine__weighing_init(&trainer->weighing, trainer->model, &trainer->train, options));
     FINE__TRY(fine__runner_new(&trainer->runner, trainer->model));
     FINE__TRY(fine__buf_reserve(&trainer->line, 1024));

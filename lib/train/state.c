@@ -128,6 +128,8 @@ write_augmentation(const struct fine_augmentation *a, struct fine__buf *out)
     number_setting(out, "erase", a->erase);
     number_setting(out, "mixup", a->mixup);
     number_setting(out, "cutmix", a->cutmix);
+    number_setting(out, "mask_tokens", a->mask_tokens);
+    number_setting(out, "drop_words", a->drop_words);
 }
 
 int
