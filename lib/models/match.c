@@ -14,7 +14,7 @@
 #include "models/open.h"
 
 /* What training tools put before every name of a model that they wrapped. */
-static const char *const wrappers[] = { "module.", "_orig_mod." };
+static const char *const wrappers[] = { "module.", "_orig_mod.", "timm_model." };
 
 static bool
 starts(const char *name, const char *prefix)

@@ -37,7 +37,8 @@ find_family(struct fine__opening *o)
     const char *type = fine__json_string(fine__json_get(o->config, "model_type"), NULL);
     const char *architecture = fine__json_string(fine__json_get(o->config, "architecture"), NULL);
 
-    if (type == NULL && architecture != NULL) {
+    /* transformers wraps timm's models without changing them. */
+    if (architecture != NULL && (type == NULL || strcmp(type, "timm_wrapper") == 0)) {
         o->model->family = fine__family_by_architecture(architecture);
         return o->model->family != NULL ? 0 : unknown_architecture(o, architecture);
     }

@@ -60,6 +60,7 @@ static const struct preset {
 } presets[] = {
     { "resnet18", false, false, { 2, 2, 2, 2 }, 0, 0 },
     { "resnet34", false, false, { 3, 4, 6, 3 }, 0, 0 },
+    { "resnet26", true, false, { 2, 2, 2, 2 }, 0, 0 },
     { "resnet50", true, false, { 3, 4, 6, 3 }, 0, 0 },
     { "resnet101", true, false, { 3, 4, 23, 3 }, 0, 0 },
     { "resnet152", true, false, { 3, 8, 36, 3 }, 0, 0 },
@@ -67,6 +68,7 @@ static const struct preset {
     { "wide_resnet101_2", true, false, { 3, 4, 23, 3 }, 1, 128 },
     { "resnext50_32x4d", true, false, { 3, 4, 6, 3 }, 32, 4 },
     { "resnext101_32x8d", true, false, { 3, 4, 23, 3 }, 32, 8 },
+    { "resnext101_64x4d", true, false, { 3, 4, 23, 3 }, 64, 4 },
     { "cifar-resnet20", false, true, { 3, 3, 3 }, 0, 0 },
     { "cifar-resnet32", false, true, { 5, 5, 5 }, 0, 0 },
     { "cifar-resnet44", false, true, { 7, 7, 7 }, 0, 0 },
@@ -74,11 +76,14 @@ static const struct preset {
     { "cifar-resnet110", false, true, { 18, 18, 18 }, 0, 0 },
 };
 
+/* timm adds how the weights were made: "resnet50.a1_in1k". */
 static const struct preset *
 find_preset(const char *name)
 {
+    const size_t length = strcspn(name, ".");
+
     for (int64_t i = 0; i < FINE__COUNT(presets); i++)
-        if (strcmp(presets[i].name, name) == 0)
+        if (strlen(presets[i].name) == length && strncmp(presets[i].name, name, length) == 0)
             return &presets[i];
     return NULL;
 }
@@ -160,7 +165,7 @@ read_hugging(fine_model *model, const struct fine__json *config)
     if ((one = fine__config_list(config, "depths", 1, MAX_BLOCKS, MAX_STAGES, net->depths,
                                  &n_depths)) < 0)
         rc = one;
-    if ((one = fine__config_list(config, "hidden_sizes", 4, 1 << 16, MAX_STAGES, net->out,
+    if ((one = fine__config_list(config, "hidden_sizes", 1, 1 << 16, MAX_STAGES, net->out,
                                  &n_sizes)) < 0)
         rc = one;
     if ((one = read_choice(config, "layer_type", "basic", "bottleneck", true,
@@ -174,8 +179,12 @@ read_hugging(fine_model *model, const struct fine__json *config)
     net->first_stride =
         fine__json_bool(fine__json_get(config, "downsample_in_first_stage"), false) ? 2 : 1;
     net->early_stride = fine__json_bool(fine__json_get(config, "downsample_in_bottleneck"), false);
-    for (int64_t s = 0; s < n_sizes; s++)
+    for (int64_t s = 0; s < n_sizes; s++) {
         net->inner[s] = net->bottleneck ? net->out[s] / 4 : net->out[s];
+        if (net->inner[s] < 1)
+            rc = fine__also(FINE_EFORMAT, "config.json: item %lld of 'hidden_sizes' is %lld; a "
+                            "bottleneck needs at least 4", (long long)s, (long long)net->out[s]);
+    }
     return rc < 0 ? rc : count_stages(model, n_depths, n_sizes, "hidden_sizes");
 }
 
@@ -286,6 +295,7 @@ static int
 configure(fine_model *model, const struct fine__json *config, double dropout)
 {
     const char *architecture = fine__json_string(fine__json_get(config, "architecture"), NULL);
+    const char *type = fine__json_string(fine__json_get(config, "model_type"), NULL);
     struct resnet *net = fine__alloc(model->ctx, sizeof *net);
     int rc;
 
@@ -299,7 +309,7 @@ configure(fine_model *model, const struct fine__json *config, double dropout)
     model->padding_id = model->end_id = -1;
     model->activation = FINE__RELU;
     model->head_dropout[FINE__CLASSIFY_IMAGE] = dropout >= 0 ? dropout : 0;
-    if (fine__json_get(config, "model_type") != NULL) {
+    if (type != NULL && strcmp(type, "resnet") == 0) {
         rc = read_hugging(model, config);
     } else {
         const struct preset *preset = find_preset(architecture);
@@ -518,8 +528,9 @@ const struct fine__family fine__family_resnet_plain = {
     .heads = plain_heads,
     .marker = "layer1.0.conv1.weight",
     .is_architecture = is_plain,
-    .architectures = "resnet, resnet18, resnet34, resnet50, resnet101, resnet152, "
-                     "wide_resnet50_2, wide_resnet101_2, resnext50_32x4d, resnext101_32x8d",
+    .architectures = "resnet, resnet18, resnet26, resnet34, resnet50, resnet101, resnet152, "
+                     "wide_resnet50_2, wide_resnet101_2, resnext50_32x4d, resnext101_32x8d, "
+                     "resnext101_64x4d",
     .reads_images = true,
     .variant = &plain_names,
     .ignored = ignored,

@@ -116,6 +116,12 @@ START_TEST(architectures)
     model = NULL;
     ck_assert_int_eq(try_open(&model, ctx, NULL, "resnet51"), FINE_EUNSUPPORTED);
     assert_said("'resnet51'");
+    ck_assert_int_eq(try_open(&model, ctx, "{\"model_type\": \"timm_wrapper\", \"architecture\": "
+                              "\"resnet18.a1_in1k\", \"model_args\": {\"in_chans\": 1}}", NULL),
+                     0);
+    ck_assert_int_eq(count_parameters(model), 11176512 - 2 * 64 * 49);
+    fine_model_free(model);
+    model = NULL;
     ck_assert_int_eq(try_open(&model, ctx, BASIC, "resnet18"), FINE_EINVAL);
     assert_said("leave the architecture 'resnet18' out");
     ck_assert_int_eq(try_open(&model, ctx, NULL, NULL), FINE_EIO);
