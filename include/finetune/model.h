@@ -53,7 +53,8 @@ FINE_API void fine_model_options_init(struct fine_model_options *options, size_t
  * index and shards of either; no pickle is run), the tokenizer's files where there are any,
  * finetune.json where this library wrote it.
  * Image models come under transformers', timm's and torchvision's names, with their
- * config.json or, without one, with options->architecture.
+ * config.json or, without one, with options->architecture; then path may also be a file of
+ * weights alone.
  *
  * @return FINE_OK; FINE_EINVAL: also an architecture beside a config.json; FINE_EIO; FINE_EFORMAT: a malformed file;
  *         FINE_ESHAPE: weights missing, left over or of the wrong shape, every one of

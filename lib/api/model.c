@@ -82,7 +82,13 @@ fine_model_open(fine_model **out, fine_context *context, const char *path,
     if (out == NULL || context == NULL || path == NULL)
         return fine__fail(FINE_EINVAL, "fine_model_open: out, context or path is NULL");
     FINE__TRY(read_options(options, &o));
-    FINE__TRY(fine__source_open_folder(&source, context, path));
+    const bool is_file = fine__file_exists(context, path) && !fine__is_directory(context, path);
+
+    if (is_file && o.architecture == NULL)
+        return fine__fail(FINE_EIO, "'%s' is a file; give the model's folder, or say which "
+                          "architecture its weights have", path);
+    FINE__TRY(is_file ? fine__source_open_file(&source, context, path)
+                      : fine__source_open_folder(&source, context, path));
     const int rc = fine__model_open(out, context, source, &o);
 
     fine__source_free(source);

@@ -23,7 +23,7 @@ teardown(void)
     free_context(ctx);
 }
 
-static fine_tensors *
+static inline fine_tensors *
 open_tensors(const char *folder, const char *name)
 {
     fine_tensors *set;
@@ -32,7 +32,7 @@ open_tensors(const char *folder, const char *name)
     return set;
 }
 
-static fine_model *
+static inline fine_model *
 open_folder(const char *folder)
 {
     fine_model *model;
@@ -41,7 +41,7 @@ open_folder(const char *folder)
     return model;
 }
 
-static int64_t
+static inline int64_t
 read_tensor(const fine_tensors *set, const char *name, int32_t *type, const void **data)
 {
     const int64_t *shape;
@@ -54,7 +54,7 @@ read_tensor(const fine_tensors *set, const char *name, int32_t *type, const void
     return count;
 }
 
-static double
+static inline double
 number(int32_t type, const void *data, int64_t i)
 {
     ck_assert(type == FINE_F32 || type == FINE_F64 || type == FINE_I64);
@@ -64,7 +64,7 @@ number(int32_t type, const void *data, int64_t i)
 }
 
 /* Off by at most `relative` of the largest number, or by `absolute`. */
-static void
+static inline void
 compare(const fine_tensors *got, const char *got_name, const fine_tensors *want,
         const char *want_name, double relative, double absolute)
 {
@@ -87,7 +87,7 @@ compare(const fine_tensors *got, const char *got_name, const fine_tensors *want,
 }
 
 /* Every expected tensor of this mode; how many there are. */
-static int
+static inline int
 compare_all(const fine_tensors *out, const fine_tensors *expected, int mode)
 {
     static const char train[] = "train.";
@@ -111,7 +111,7 @@ compare_all(const fine_tensors *out, const fine_tensors *expected, int mode)
 }
 
 /* Loss, logits, hidden states, every gradient; by the batch the running statistics too. */
-static void
+static inline void
 check_pass(const char *folder, int mode)
 {
     fine_tensors *inputs = open_tensors(folder, "inputs.safetensors");
@@ -129,7 +129,7 @@ check_pass(const char *folder, int mode)
 }
 
 /* The first n losses and norms of AdamW in training mode. */
-static void
+static inline void
 check_curve(const char *folder, int n)
 {
     fine_tensors *inputs = open_tensors(folder, "inputs.safetensors");
@@ -165,7 +165,7 @@ check_curve(const char *folder, int n)
 
 /* Opened and saved: the same tensors under the same names, every buffer too, and the folder
  * opens to the same logits. */
-static void
+static inline void
 check_saved(const char *folder)
 {
     char *copy = new_folder();
