@@ -70,6 +70,9 @@ struct fine_optimizer_options {
     double weight_decay;        /* adamw, lion: 0.01, decoupled; lamb: 0.01, in its direction;
                                  * adafactor: 0, decoupled; the others: 0, added to the gradient */
     double head_learning_rate;  /* peak rate of a head made anew; 0 (default): learning_rate */
+    double layer_decay;         /* 1: a stage's rate is this often that of the stage above, the
+                                 * topmost below the head having the rate times this (ULMFiT, arXiv
+                                 * 1801.06146; ELECTRA, 2003.10555) */
     int32_t decay;              /* FINE_DECAY_MATRICES */
     int32_t nesterov;           /* sgd: 0 */
     int32_t centered;           /* rmsprop: 0 */

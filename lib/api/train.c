@@ -18,7 +18,7 @@ static_assert(offsetof(struct fine_adamw_options, decay) == sizeof(size_t) + 5 *
               "fields never move");
 static_assert(offsetof(struct fine_sgd_options, nesterov) == sizeof(size_t) + 4 * sizeof(double),
               "fields never move");
-static_assert(offsetof(struct fine_optimizer_options, decay) == 10 * sizeof(double),
+static_assert(offsetof(struct fine_optimizer_options, decay) == 11 * sizeof(double),
               "fields never move");
 static_assert(offsetof(struct fine_trainer_options, resume) == 16 * sizeof(void *),
               "fields never move");
@@ -197,6 +197,7 @@ fine_optimizer_options_init(struct fine_optimizer_options *options, size_t size,
                                         .epsilon = 1e-8,
                                         .alpha = 0.99,
                                         .weight_decay = 0.01,
+                                        .layer_decay = 1,
                                         .decay = FINE_DECAY_MATRICES,
                                         .relative_step = 1,
                                         .scale_parameter = 1 };
@@ -240,6 +241,7 @@ fine_optimizer_new(fine_optimizer **out, fine_context *context, const char *type
     FINE__TRY(in_range("momentum", o.momentum, 0, 0.99999));
     FINE__TRY(in_range("dampening", o.dampening, 0, 1));
     FINE__TRY(in_range("alpha", o.alpha, 0, 0.9999999));
+    FINE__TRY(in_range("layer_decay", o.layer_decay, 1e-6, 1));
     if (o.nesterov != 0 && (!(o.momentum > 0) || o.dampening > 0))
         return fine__fail(FINE_EINVAL, "nesterov needs a momentum above 0 and no dampening");
     if (o.warmup_init != 0 && o.relative_step == 0)
@@ -258,6 +260,7 @@ fine_optimizer_new(fine_optimizer **out, fine_context *context, const char *type
                                                   .dampening = o.dampening,
                                                   .nesterov = o.nesterov != 0,
                                                   .alpha = o.alpha,
+                                                  .layer_decay = o.layer_decay < 1 ? o.layer_decay : 0,
                                                   .centered = o.centered != 0,
                                                   .relative_step = o.relative_step != 0,
                                                   .scale_parameter = o.scale_parameter != 0,

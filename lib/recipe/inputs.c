@@ -316,6 +316,7 @@ make_optimizer(fine_optimizer **out, const fine_recipe *recipe)
     o.learning_rate = value(recipe, FINE__OPTIMIZER_LEARNING_RATE)->number;
     o.head_learning_rate = value(recipe, FINE__OPTIMIZER_HEAD_LEARNING_RATE)->number;
     o.weight_decay = value(recipe, FINE__OPTIMIZER_WEIGHT_DECAY)->number;
+    o.layer_decay = value(recipe, FINE__TRAIN_LAYER_DECAY)->number;
     o.decay = strcmp(text(recipe, FINE__OPTIMIZER_DECAY), "all") == 0 ? FINE_DECAY_ALL
                                                                       : FINE_DECAY_MATRICES;
     if (fine__recipe_applies(recipe, FINE__OPTIMIZER_BETAS)) {

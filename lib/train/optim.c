@@ -163,13 +163,31 @@ fine__idle_decays(const struct fine__step *step, fine__real *weight, int64_t cou
 struct job {
     fine_optimizer *optimizer;
     struct fine__params *params;
-    struct fine__step steps[2][2]; /* [is head][decays] */
+    double rate, head_rate, scale;
 };
 
 static bool
 decays(const fine_optimizer *optimizer, const struct fine__param *param)
 {
     return optimizer->weight_decay > 0 && (param->decays || optimizer->decay == FINE_DECAY_ALL);
+}
+
+/* What a rule needs for one parameter: a head has its own rate, and a stage a smaller one than the
+ * stage above it. */
+static struct fine__step
+step_for(const struct job *job, const struct fine__param *param)
+{
+    const fine_optimizer *optimizer = job->optimizer;
+    const double below = (double)(optimizer->model->n_layers + 1 - param->stage);
+    const bool is_even = !(optimizer->layer_decay > 0) || param->is_head || !(below > 0);
+    double rate = param->is_head ? job->head_rate : job->rate;
+    struct fine__step step = { .scale = (fine__real)job->scale };
+
+    if (!is_even)
+        rate *= pow(optimizer->layer_decay, below);
+    optimizer->rule->prepare(optimizer, optimizer->n_steps + 1, rate, decays(optimizer, param),
+                             &step);
+    return step;
 }
 
 /* How many are NaN or beyond the limit. */
@@ -271,7 +289,7 @@ apply_tile(void *arg, int64_t index, int worker)
     const fine_optimizer *optimizer = job->optimizer;
     const struct fine__params_tile *tile = &job->params->tiles[index];
     const struct fine__param *param = &job->params->list[tile->param];
-    const struct fine__step *step = &job->steps[param->is_head][decays(optimizer, param)];
+    const struct fine__step step = step_for(job, param);
     fine__real *moment[FINE__MAX_MOMENTS] = { NULL };
 
     (void)worker;
@@ -281,13 +299,13 @@ apply_tile(void *arg, int64_t index, int worker)
         moment[m] = fine__optimizer_moment(optimizer, tile->param, m, &n);
     }
     if (param->tensor.rows != NULL) {
-        apply_rows(job, tile, param, step, moment);
+        apply_rows(job, tile, param, &step, moment);
         return;
     }
     for (int m = 0; m < FINE__MAX_MOMENTS; m++)
         if (moment[m] != NULL)
             moment[m] += tile->begin;
-    optimizer->rule->apply(step, param->tensor.data + tile->begin, param->tensor.grad + tile->begin,
+    optimizer->rule->apply(&step, param->tensor.data + tile->begin, param->tensor.grad + tile->begin,
                            moment, tile->end - tile->begin);
 }
 
@@ -310,8 +328,9 @@ apply_param(void *arg, int64_t i, int worker)
     }
     for (int m = 0; m < FINE__MAX_MOMENTS; m++)
         moment[m] = fine__optimizer_moment(optimizer, i, m, &n);
-    optimizer->rule->apply_whole(&job->steps[param->is_head][decays(optimizer, param)],
-                                 &param->tensor, moment);
+    const struct fine__step step = step_for(job, param);
+
+    optimizer->rule->apply_whole(&step, &param->tensor, moment);
 }
 
 static int
@@ -342,7 +361,8 @@ int
 fine__optimizer_apply(fine_optimizer *optimizer, double rate, double head_rate, double scale,
                       double norm)
 {
-    struct job job = { .optimizer = optimizer, .params = &optimizer->model->params };
+    struct job job = { .optimizer = optimizer, .params = &optimizer->model->params,
+                       .rate = rate, .head_rate = head_rate, .scale = scale };
     const struct fine__rule *rule = optimizer->rule;
 
     if (!isfinite(norm)) {
@@ -359,14 +379,6 @@ fine__optimizer_apply(fine_optimizer *optimizer, double rate, double head_rate, 
                           "precision: clip it (clip_norm)",
                           rule->name);
     FINE__TRY(check_all(&job));
-    for (int head = 0; head < 2; head++)
-        for (int decay = 0; decay < 2; decay++) {
-            struct fine__step *step = &job.steps[head][decay];
-
-            *step = (struct fine__step){ .scale = (fine__real)scale };
-            rule->prepare(optimizer, optimizer->n_steps + 1, head ? head_rate : rate, decay != 0,
-                          step);
-        }
     if (rule->apply_whole != NULL)
         fine__parallel_for(job.params->ctx, job.params->count, apply_param, &job);
     else

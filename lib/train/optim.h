@@ -68,6 +68,7 @@ struct fine_optimizer {
     fine_context *ctx;
     const struct fine__rule *rule;
     double learning_rate, head_learning_rate, weight_decay;
+    double layer_decay; /* a stage's rate is this often the one above's; 0 counts as 1 */
     int32_t decay;                /* FINE_DECAY_… */
     double beta1, beta2, epsilon; /* adamw */
     double momentum, dampening;   /* sgd; rmsprop: momentum */

@@ -92,6 +92,7 @@ write_optimizer(const fine_optimizer *optimizer, struct fine__buf *out)
     text_setting(out, "optimizer", optimizer->rule->name);
     number_setting(out, "learning_rate", optimizer->learning_rate);
     number_setting(out, "head_learning_rate", optimizer->head_learning_rate);
+    number_setting(out, "layer_decay", optimizer->layer_decay);
     number_setting(out, "weight_decay", optimizer->weight_decay);
     text_setting(out, "decay", optimizer->decay == FINE_DECAY_ALL ? "all" : "matrices");
     if (optimizer->rule == &fine__rule_adamw) {

@@ -446,6 +446,38 @@ START_TEST(an_optimizer_by_its_name)
 }
 END_TEST
 
+/* Stages 1 and 2 of two layers and the head: rates 0.25, 0.5 and 1 of plain descent. */
+START_TEST(lower_layers_move_less)
+{
+    static const int64_t shapes[3][2] = { { 2, 2 }, { 2, 2 }, { 2, 2 } };
+    const struct fine__param like[3] = { { .padding_row = -1, .stage = 1 },
+                                         { .padding_row = -1, .stage = 2 },
+                                         { .padding_row = -1, .stage = 3, .is_head = true } };
+    struct fine_optimizer_options o;
+    fine_optimizer *optimizer;
+
+    ctx = new_context(1);
+    fine_model *model = bare_model(3, like, shapes);
+
+    model->n_layers = 2;
+    fine_optimizer_options_init(&o, sizeof o, "sgd");
+    o.layer_decay = 0.5;
+    ck_assert_int_eq(fine_optimizer_new(&optimizer, ctx, "sgd", &o), 0);
+    ck_assert_int_eq(fine__params_make_gradients(&model->params), 0);
+    for (int p = 0; p < 3; p++)
+        for (int i = 0; i < 4; i++)
+            model->params.list[p].tensor.grad[i] = 1;
+    ck_assert_int_eq(fine_optimizer_step(optimizer, model, 1), 0);
+    for (int p = 0; p < 3; p++)
+        ck_assert_float_eq(model->params.list[p].tensor.data[0], p == 0 ? -0.25F : p == 1 ? -0.5F : -1);
+    o.layer_decay = 1.5;
+    fine_optimizer_free(optimizer);
+    ck_assert_int_eq(fine_optimizer_new(&optimizer, ctx, "sgd", &o), FINE_EINVAL);
+    fine__model_unref(model);
+    free_context(ctx);
+}
+END_TEST
+
 /* ---- embeddings ---- */
 
 /* The same table as an embedding and as an ordinary matrix: 20 steps on random rows, with
@@ -787,7 +819,7 @@ START_TEST(counts_beyond_32_bits)
 END_TEST
 
 RUNNER("optim", agrees_with_pytorch, agrees_with_the_golden_trajectories,
-       lion_and_lamb_follow_their_papers, an_optimizer_by_its_name,
+       lion_and_lamb_follow_their_papers, an_optimizer_by_its_name, lower_layers_move_less,
        rows_equal_the_dense_update, untouched_rows_only_decay, decays_matrices_only,
        the_head_has_its_own_rate, refuses_what_is_not_finite, stays_finite_at_the_limits,
        belongs_to_one_model, refuses_options, counts_beyond_32_bits)
