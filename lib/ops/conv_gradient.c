@@ -72,6 +72,11 @@ add_block(const struct job *job, const struct fine__conv_strip *strip, struct bl
         .column_step = step * w->channels, .dy = dy, .to_step = kernel->columns, .add = add
     };
 
+    if (w->out_width == 1) {        /* one long column: better the kernel's innermost loop */
+        p.n_columns = block.rows;
+        p.column_step = p.row_step;
+        p.n_rows = 1;
+    }
     if (job->out_channels != kernel->columns) {
         lay(block.images * block.rows * w->out_width, dy, job->out_channels, count,
             kernel->columns, side);

@@ -129,38 +129,42 @@ pack_panel(void *arg, int64_t index, int worker)
     pack(arg, index);
 }
 
-/* Goes through a strip's pixels, eight at a time. */
+/* Goes through a strip's pixels: where it is, and where that is read and written. */
 struct cursor {
     int64_t image, row, column;
+    const fine__real *from;
+    fine__real *to;
 };
 
+/* The next eight; what is read of those after the last one is its own. */
 static void
 next_pixels(const struct job *job, const struct fine__conv_strip *strip, struct cursor *at,
             const fine__real *first, fine__real *to, struct fine__conv_pixels *p)
 {
     const struct fine__conv_product *product = job->product;
     const struct fine__conv_strips *s = &job->strips;
-    const int64_t width = s->walk.out_width, step = s->walk.stride;
+    const int64_t step = s->walk.stride, from_step = step * s->walk.channels;
 
     p->n = 0;
     for (int i = 0; i < FINE__CONV_PIXELS; i++) {
-        if (at->image == strip->images) {       /* read like the last one, not written */
-            p->from[i] = p->from[i - 1];
-            p->to[i] = p->to[i - 1];
+        p->from[i] = at->from;
+        p->to[i] = at->to;
+        if (at->image == strip->images)
+            continue;
+        p->n++;
+        if (++at->column < s->walk.out_width) {
+            at->from += from_step;
+            at->to += product->column_step;
             continue;
         }
-        p->from[i] = first + at->image * s->image_step + at->row * step * s->row_step +
-                     at->column * step * s->walk.channels;
-        p->to[i] = to + at->image * product->image_step + at->row * product->row_step +
-                   at->column * product->column_step;
-        p->n++;
-        if (++at->column < width)
-            continue;
         at->column = 0;
-        if (++at->row < strip->rows)
-            continue;
-        at->row = 0;
-        at->image++;
+        if (++at->row == strip->rows) {
+            at->row = 0;
+            if (++at->image == strip->images)
+                continue;
+        }
+        at->from = first + at->image * s->image_step + at->row * step * s->row_step;
+        at->to = to + at->image * product->image_step + at->row * product->row_step;
     }
 }
 
@@ -177,12 +181,13 @@ multiply_panel(const struct job *job, const struct fine__conv_strip *strip, int6
     const struct fine__conv_kernel *kernel = fine__conv_panel(product->columns, panel, &column,
                                                               &p.columns);
     const fine__real *packed = job->packed + (group * job->padded + column) * job->places;
+    const fine__real *from = strip->first + group * channels;
     fine__real *to = product->to + strip->image * product->image_step +
                      strip->row * product->row_step + group * product->columns + column;
     const int64_t most = PIECE / s->run > 0 ? PIECE / s->run : 1;
 
     for (int64_t run = 0; run < s->n_runs; run += most) {
-        struct cursor at = { 0, 0, 0 };
+        struct cursor at = { 0, 0, 0, from, to };
 
         p.offset = s->offset + run;
         p.n_runs = s->n_runs - run < most ? s->n_runs - run : most;
@@ -191,7 +196,7 @@ multiply_panel(const struct job *job, const struct fine__conv_strip *strip, int6
         p.start = run == 0 && job->starts != NULL ? job->starts + group * job->padded + column
                                                   : NULL;
         while (at.image < strip->images) {
-            next_pixels(job, strip, &at, strip->first + group * channels, to, &p);
+            next_pixels(job, strip, &at, from, to, &p);
             kernel->pixels(&p);
         }
     }

@@ -146,6 +146,63 @@ START_TEST(convolutions_against_loops)
 }
 END_TEST
 
+/* y and the gradients of a shape, one after the other. */
+static float *
+bits_of(const struct shape *s, int n_threads, size_t *bytes)
+{
+    fine_context *ctx = new_context(n_threads);
+    struct fine__tensor *x = four(s->n, s->h, s->w, s->c, 1, 1), *y;
+    struct fine__tensor *w = four(s->o, s->c / s->how.groups, s->k, s->l, 2, 0.2);
+    struct fine__tensor *b = draw(new_vector(true, s->o), 3, 0, 1);
+    struct fine__tape t;
+    double beta;
+
+    fine__tape_init(&t, ctx);
+    fine__tape_reset(&t, true, 1);
+    y = fine__conv2d(&t, x, w, b, &s->how);
+    float *dy = fine__grad(&t, y, &beta);
+    const struct fine__tensor *list[3] = { x, w, b };
+    float *all = malloc((size_t)(y->count + x->count + w->count + b->count) * sizeof *all);
+    float *to = all + y->count;
+
+    memcpy(all, y->data, (size_t)y->count * sizeof *all);
+    for (int64_t i = 0; i < y->count; i++)
+        dy[i] = (float)(i % 13) - 6.3f;
+    fine__backward(&t, y, 0);
+    ck_assert_int_eq(fine__tape_status(&t), 0);
+    for (int i = 0; i < 3; i++) {
+        memcpy(to, list[i]->grad, (size_t)list[i]->count * sizeof *to);
+        to += list[i]->count;
+    }
+    *bytes = (size_t)(to - all) * sizeof *all;
+    fine__tape_free(&t);
+    free_leaf(x);
+    free_leaf(w);
+    free_leaf(b);
+    free_context(ctx);
+    return all;
+}
+
+START_TEST(same_bits_for_any_number_of_threads)
+{
+    static const int threads[] = { 2, 3, 5 };
+
+    for (int i = 0; i < FINE__COUNT(shapes); i++) {
+        size_t bytes, same;
+        float *first = bits_of(&shapes[i], 1, &bytes);
+
+        for (int k = 0; k < FINE__COUNT(threads); k++) {
+            float *other = bits_of(&shapes[i], threads[k], &same);
+
+            ck_assert_uint_eq(bytes, same);
+            ck_assert_msg(memcmp(first, other, bytes) == 0, "shape %d, %d threads", i, threads[k]);
+            free(other);
+        }
+        free(first);
+    }
+}
+END_TEST
+
 /* Two convolutions of one input: gradients are added to what is there. */
 START_TEST(gradients_add_up)
 {
@@ -309,5 +366,5 @@ START_TEST(every_kernel)
 }
 END_TEST
 
-RUNNER("conv2d", convolutions_against_loops, gradients_add_up, nothing_for_what_is_frozen,
-       every_kernel)
+RUNNER("conv2d", convolutions_against_loops, same_bits_for_any_number_of_threads, gradients_add_up,
+       nothing_for_what_is_frozen, every_kernel)
