@@ -179,7 +179,7 @@ void cli_rows_clear(struct cli_rows *rows);
 /* The options that say how a data file is to be read. */
 struct cli_columns {
     const char *text, *text_pair, *label, *group, *separator, *quote, *encoding, *format;
-    const char *header, *on_bad_row;
+    const char *header, *on_bad_row, *label_separator;
     const char *names[64]; /* header's own names */
     char *split;           /* what names point into; freed by cli_columns_free() */
 };
@@ -189,6 +189,8 @@ struct cli_columns {
     { "--text", CLI_TEXT, &(c).text, "COLUMN", "column with the text" }, \
         { "--text-pair", CLI_TEXT, &(c).text_pair, "COLUMN", "column with the second text" }, \
         { "--label", CLI_TEXT, &(c).label, "COLUMN", "column with the label or the number" }, \
+        { "--label-separator", CLI_TEXT, &(c).label_separator, "TEXT", \
+          "multilabel: between the labels in one column; default |" }, \
         { "--group", CLI_TEXT, &(c).group, "COLUMN", "column for metrics by group" }, \
         { "--separator", CLI_TEXT, &(c).separator, "CHARACTER", "between columns; \\t is a tab" }, \
         { "--quote", CLI_TEXT, &(c).quote, "KIND", "rfc4180 or none" }, \
@@ -196,7 +198,7 @@ struct cli_columns {
           "true, false, or the columns' names: a,b,c" }, \
         { "--encoding", CLI_TEXT, &(c).encoding, "NAME", "utf-8, latin-1 or cp1252" }, \
         { "--format", CLI_TEXT, &(c).format, "NAME", \
-          "csv, tsv or jsonl; default by the file's name" }, \
+          "csv, tsv, jsonl, squad or conll; default by the file's name" }, \
     { \
         "--on-bad-row", CLI_TEXT, &(c).on_bad_row, "WHAT", "error or skip" \
     }

@@ -41,8 +41,13 @@ cli_columns_apply(struct cli_columns *columns, const char *command,
         options->text = columns->text;
     if (columns->text_pair)
         options->text_pair = columns->text_pair;
-    if (columns->label)
+    if (columns->label) {
         options->label = columns->label;
+        options->label_columns = NULL;
+        options->n_label_columns = 0;
+    }
+    if (columns->label_separator)
+        options->label_separator = columns->label_separator;
     if (columns->group)
         options->group = columns->group;
     if (columns->separator)

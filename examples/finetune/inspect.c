@@ -133,8 +133,8 @@ inspect_model(const char *path, const char *freeze, const char *architecture,
 }
 
 static int
-inspect_data(const char *path, struct cli_columns *columns, fine_context *context,
-             const struct cli_common *common)
+inspect_data(const char *path, const char *task, struct cli_columns *columns,
+             fine_context *context, const struct cli_common *common)
 {
     struct fine_dataset_options how;
     fine_dataset *data = NULL;
@@ -144,6 +144,7 @@ inspect_data(const char *path, struct cli_columns *columns, fine_context *contex
 
     fine_dataset_options_init(&how, sizeof how);
     how.require_label = 0;
+    how.task = task ? task : columns->label_separator ? "multilabel" : NULL;
     if ((exit_code = cli_columns_apply(columns, "inspect", &how)) != CLI_DONE)
         return exit_code;
     if ((rc = fine_dataset_open(&data, context, path, &how)) < 0)
@@ -200,11 +201,12 @@ cli_inspect(int argc, char **argv)
 {
     struct cli_common common;
     struct cli_columns columns;
-    const char *arguments[3], *freeze = NULL, *architecture = NULL;
+    const char *arguments[3], *freeze = NULL, *architecture = NULL, *task = NULL;
     const struct cli_option options[] = {
         { "--freeze", CLI_TEXT, &freeze, "SPEC",
           "MODEL: show what this freezes: all, embeddings..3, …" },
         CLI_ARCHITECTURE_OPTION(architecture),
+        { "--task", CLI_TEXT, &task, "TASK", "DATA: what its rows are for: multilabel, tag, …" },
         CLI_COLUMN_OPTIONS(columns),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };
@@ -233,7 +235,7 @@ cli_inspect(int argc, char **argv)
     else if (ends_with(arguments[0], ".yaml") || ends_with(arguments[0], ".yml"))
         exit_code = inspect_recipe(arguments[0], context, &common);
     else
-        exit_code = inspect_data(arguments[0], &columns, context, &common);
+        exit_code = inspect_data(arguments[0], task, &columns, context, &common);
     cli_columns_free(&columns);
     fine_context_free(context);
     return exit_code;

@@ -7,34 +7,103 @@
 #include <stdio.h>
 #include <string.h>
 
-static json_t *
-as_json(const fine_model *model, const fine_session *session, int64_t i)
+static int
+is_task(const fine_model *model, const char *task)
 {
-    const float *scores = fine_session_scores(session, i);
-    const char *label = fine_model_label(model, fine_session_label(session, i));
-    json_t *object = json_object(), *by_label;
+    return strcmp(fine_model_task(model), task) == 0;
+}
 
-    if (!label) {
-        json_object_set_new(object, "value", cli_json_number(fine_session_value(session, i)));
-        return object;
-    }
-    by_label = json_object();
+static json_t *
+scores_of(const fine_model *model, const float *scores)
+{
+    json_t *by_label = json_object();
+
     for (int64_t k = 0; k < fine_model_n_labels(model); k++)
         json_object_set_new(by_label, fine_model_label(model, k),
                             cli_json_number((double)scores[k]));
-    json_object_set_new(object, "label", json_string(label));
-    json_object_set_new(object, "scores", by_label);
-    return object;
+    return by_label;
+}
+
+/* A text has the labels that are likelier than not. */
+static json_t *
+labels_of(const fine_model *model, const float *scores)
+{
+    json_t *labels = json_array();
+
+    for (int64_t k = 0; k < fine_model_n_labels(model); k++)
+        if (scores[k] > 0.5F)
+            json_array_append_new(labels, json_string(fine_model_label(model, k)));
+    return labels;
+}
+
+static json_t *
+tags_of(const fine_session *session, int64_t i, const char *text)
+{
+    struct fine_span_info span = { .struct_size = sizeof span };
+    json_t *tags = json_array();
+
+    for (int64_t j = 0; fine_session_span(session, i, j, &span) == FINE_OK; j++)
+        json_array_append_new(
+            tags, json_pack("{s:I,s:I,s:s,s:o,s:o}", "start", (json_int_t)span.start, "end",
+                            (json_int_t)span.end, "label", span.name, "text",
+                            cli_json_text(text + span.start, (size_t)(span.end - span.start)),
+                            "score", cli_json_number(span.score)));
+    return tags;
+}
+
+static json_t *
+as_json(const fine_model *model, const fine_session *session, int64_t i, const char *text)
+{
+    const float *scores = fine_session_scores(session, i);
+    const char *label = fine_model_label(model, fine_session_label(session, i));
+
+    if (is_task(model, "tag"))
+        return json_pack("{s:o}", "tags", tags_of(session, i, text));
+    if (is_task(model, "multilabel"))
+        return json_pack("{s:o,s:o}", "labels", labels_of(model, scores), "scores",
+                         scores_of(model, scores));
+    if (label)
+        return json_pack("{s:s,s:o}", "label", label, "scores", scores_of(model, scores));
+    return json_pack("{s:o}", "value", cli_json_number(fine_session_value(session, i)));
+}
+
+static void
+print_labels(const fine_model *model, const float *scores)
+{
+    const char *between = "";
+
+    for (int64_t k = 0; k < fine_model_n_labels(model); k++)
+        if (scores[k] > 0.5F) {
+            printf("%s%s\t%.4f", between, fine_model_label(model, k), (double)scores[k]);
+            between = "\t";
+        }
+    putchar('\n');
+}
+
+static void
+print_tags(const fine_session *session, int64_t i, const char *text)
+{
+    struct fine_span_info span = { .struct_size = sizeof span };
+
+    for (int64_t j = 0; fine_session_span(session, i, j, &span) == FINE_OK; j++)
+        printf("%s%s\t%.*s", j > 0 ? "\t" : "", span.name, (int)(span.end - span.start),
+               text + span.start);
+    putchar('\n');
 }
 
 static int
-print_answer(const fine_model *model, const fine_session *session, int64_t i, int json)
+print_answer(const fine_model *model, const fine_session *session, int64_t i, const char *text,
+             int json)
 {
     int64_t best = fine_session_label(session, i);
 
     if (json)
-        return cli_print_json(as_json(model, session, i));
-    if (best < 0)
+        return cli_print_json(as_json(model, session, i, text));
+    if (is_task(model, "tag"))
+        print_tags(session, i, text);
+    else if (is_task(model, "multilabel"))
+        print_labels(model, fine_session_scores(session, i));
+    else if (best < 0)
         printf("%.6g\n", fine_session_value(session, i));
     else
         printf("%s\t%.4f\n", fine_model_label(model, best),
@@ -61,7 +130,7 @@ answer_all(const fine_model *model, fine_session *session, struct cli_rows *rows
             return exit_code;
         }
         for (int64_t i = 0; i < rows->n && exit_code == CLI_DONE; i++) {
-            exit_code = print_answer(model, session, i, common->json);
+            exit_code = print_answer(model, session, i, rows->texts[i], common->json);
             n_cut += fine_session_truncated(session, i) > 0;
         }
         if (exit_code == CLI_DONE)
@@ -97,7 +166,8 @@ cli_predict(int argc, char **argv)
         "predict",
         "MODEL [FILE|-]",
         "Answers each line: a text, or a JSON object with the columns of the training data.\n"
-        "Prints LABEL <tab> PROBABILITY, or the number for regression; --json all scores.",
+        "Prints LABEL <tab> PROBABILITY (several with tabs between for multilabel), LABEL <tab>\n"
+        "TEXT for each entity of tag, or the number for regression; --json all scores.",
         options,
         1,
         2,

@@ -22,8 +22,8 @@ struct fine_dataset_options {
     size_t struct_size;
     const char *text;              /* column names; default "text" (answer: "question") */
     const char *text_pair;         /* default: none (answer: "context") */
-    const char *label;             /* default "label" (answer: "answers"); a file without such a
-                                    * column has no labels */
+    const char *label;             /* default "label" (answer: "answers", spans of tag: "spans"); a
+                                    * file without such a column has no labels */
     const char *group;             /* column for per-group metrics; default: none */
     const char *split_by;          /* rows of one value stay on one side of a split; answer:
                                     * those of one context do by default */
@@ -31,7 +31,8 @@ struct fine_dataset_options {
     const char *quote;             /* "rfc4180" or "none"; default none for .tsv, "\t" and " ", else rfc4180 */
     const char *encoding;          /* "utf-8" (default), "latin-1", "cp1252" */
     const char *on_bad_row;        /* "error" (default), "skip" */
-    const char *format;            /* "csv", "tsv", "jsonl", "squad", "txt"; default by the file's name */
+    const char *format;            /* "csv", "tsv", "jsonl", "squad", "txt", "conll"; default by the
+                                    * file's name */
     const char *const *columns;    /* header: [names], and the first row is data; default: read from it */
     int64_t n_columns;
     const char *const *labels;     /* allowed labels in the order of their indices; default: found and sorted */
@@ -48,6 +49,8 @@ struct fine_dataset_options {
     int32_t require_label;         /* 1 (default): a row or file without a label is an error */
     const char *documents;         /* of a .txt: "blank-lines" (default): a document is what stands
                                     * between blank lines; "file": all of it; "lines": each line */
+    const char *scheme;            /* tag: "auto" (default), "iob1", "iob2", "bioes", "bilou" */
+    const char *offsets;           /* tag, spans in JSON lines: "bytes" (default), "chars" */
 };
 
 /** Fills in the defaults. @since 0.1 */
@@ -66,8 +69,8 @@ FINE_API void fine_dataset_options_init(struct fine_dataset_options *options, si
 FINE_API int fine_dataset_open(fine_dataset **out, fine_context *context, const char *path,
                                const struct fine_dataset_options *options);
 
-/** An empty set for rows from memory; of the options only task, labels, label_is_number
- *  and require_label are used. Each new label takes its place among the sorted ones,
+/** An empty set for rows from memory; of the options only task, labels, label_separator,
+ *  label_is_number and require_label are used. Each new label takes its place among the sorted ones,
  *  so indices are only final when all rows are there.
  *  @return FINE_OK, FINE_EINVAL, FINE_EABI, FINE_ENOMEM @since 0.1 */
 FINE_API int fine_dataset_new(fine_dataset **out, fine_context *context,
@@ -78,7 +81,9 @@ FINE_API int fine_dataset_new(fine_dataset **out, fine_context *context,
  *
  * @param text  NUL-terminated UTF-8, copied
  * @param pair  NULL where rows are single texts; all rows must agree
- * @param label the label's name, or a number's text for regression; answer: the answers as
+ * @param label the label's name; regress: a number's text; multilabel: names with
+ *              label_separator between them, "": none of them; tag: a tag for each word
+ *              of text, both between blanks ("O B-PER I-PER"); answer: the answers as
  *              JSON, [{"text": …, "answer_start": …}] (in characters), [] for none; NULL: none
  * @param group NULL: none
  * @return FINE_OK; FINE_EINVAL; FINE_EDATA: a label that is not allowed, no number or

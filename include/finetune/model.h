@@ -92,6 +92,11 @@ struct fine_task_options {
     double mask_rate;                  /* fill-mask: share of the tokens to guess; 0: 0.15 */
     int32_t whole_words;               /* fill-mask: 1: all tokens of a word, or none */
     int32_t reserved;                  /* 0 */
+    const char *words;                 /* tag: what has one tag: "blanks": what lies between blanks;
+                                        * "tokenizer": what it cuts at punctuation too; default:
+                                        * as in the training data, blanks for CoNLL files */
+    const char *label_pieces;          /* tag: "first" (default): a word's first piece alone is
+                                        * learnt; "all" */
 };
 
 /** Fills in the defaults. @since 0.1 */
@@ -280,17 +285,21 @@ FINE_API void fine_session_free(fine_session *session);
  */
 FINE_API int fine_session_predict(fine_session *session, const char *const *texts,
                                   const char *const *pairs, int64_t n);
-/** The likeliest label of text i of the last predict(); -1 without one. @since 0.1 */
+/** The likeliest label of text i of the last predict(); multilabel: the likeliest, however
+ *  unlikely: a text has those whose probability is above 0.5. -1 without one. @since 0.1 */
 FINE_API int64_t fine_session_label(const fine_session *session, int64_t i);
-/** Probabilities of text i, one a label, in the order of fine_model_label(). Borrowed. @since 0.1 */
+/** Probabilities of text i, one a label, in the order of fine_model_label(); multilabel: each is
+ *  on its own, and they don't add up to 1. Borrowed. @since 0.1 */
 FINE_API const float *fine_session_scores(const fine_session *session, int64_t i);
 /** Regression: the value of text i; NaN without one. @since 0.1 */
 FINE_API double fine_session_value(const fine_session *session, int64_t i);
 struct fine_span_info {
     size_t struct_size;         /* set by the caller */
     int64_t start, end;         /* bytes, half-open: tag: in the text; answer: in the pair */
-    int64_t label;              /* tag: fine_model_label()'s number; answer: -1 */
-    double score;               /* tag: probability; answer: of all answers, or of none */
+    int64_t label;              /* tag: fine_model_label()'s number, that of B-NAME; answer: -1 */
+    double score;               /* tag: mean probability of its words' tags; answer: of all
+                                 * answers, or of none */
+    const char *name;           /* tag: the label without its B-; answer: NULL. Borrowed */
 };
 
 /** How many places were found in text i: tag: those that have a label, in order; answer: the

@@ -16,7 +16,7 @@ static_assert(offsetof(struct fine_dataset_options, header) == 19 * sizeof(void 
 
 /* The struct as it was in 0.1. */
 static const size_t v1_size =
-    offsetof(struct fine_dataset_options, documents) + sizeof(const char *);
+    offsetof(struct fine_dataset_options, offsets) + sizeof(const char *);
 
 void
 fine_dataset_options_init(struct fine_dataset_options *options, size_t size)

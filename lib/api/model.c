@@ -298,6 +298,11 @@ fine_model_dataset_options(const fine_model *model, struct fine_dataset_options 
     o.documents = p->documents;
     o.columns = (const char *const *)p->columns;
     o.n_columns = p->n_columns;
+    o.label_separator = p->label_separator;
+    o.scheme = p->scheme;
+    o.offsets = p->offsets;
+    o.label_columns = (const char *const *)p->label_columns;
+    o.n_label_columns = p->n_label_columns;
     if (p->text != NULL)
         o.header = p->header;
     o.task = model->task != FINE__TASK_NONE ? fine__task_name(model->task) : NULL;

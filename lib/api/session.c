@@ -12,6 +12,7 @@
 #include "api/options.h"
 #include "base/alloc.h"
 #include "base/result.h"
+#include "data/tags.h"
 #include "models/model.h"
 #include "text/tokenizer.h"
 #include "train/batches.h"
@@ -159,6 +160,16 @@ softmax(const fine__real *logits, int64_t n, float *out)
 }
 
 static void
+sigmoid(const fine__real *logits, int64_t n, float *out)
+{
+    for (int64_t j = 0; j < n; j++) {
+        const double small = exp(-fabs((double)logits[j]));
+
+        out[j] = (float)((logits[j] < 0 ? small : 1) / (1 + small));
+    }
+}
+
+static void
 normalize(float *vector, int64_t n)
 {
     double square = 0;
@@ -194,6 +205,8 @@ take_results(fine_session *session, struct pass *pass, const struct fine__run *r
         if (!pass->embed && (session->model->task == FINE__CLASSIFY ||
                              session->model->task == FINE__CLASSIFY_IMAGE))
             softmax(from + i * width, width, to);
+        else if (!pass->embed && session->model->task == FINE__MULTILABEL)
+            sigmoid(from + i * width, width, to);
         else
             memcpy(to, from + i * width, (size_t)width * sizeof *to);
         if (pass->embed && pass->normalize)
@@ -254,6 +267,8 @@ take_places(void *arg, int64_t from, int64_t to, const fine__real *logits, int64
                               "weights damaged?", (long long)row);
     FINE__TRY(fine__taskwork(p->model->task)->decode(p->model, p->examples, from, to, logits,
                                                      &p->results->spans));
+    if (p->examples->n_lost != NULL && p->examples->row_of == NULL)
+        p->results->truncated[row] = p->examples->n_lost[row];
     p->results->span_of[row + 1] = p->results->spans.count;
     return 0;
 }
@@ -440,7 +455,7 @@ fine_session_predict(fine_session *session, const char *const *texts, const char
         run = run_paths;
     else if (fine__taskwork(task)->decode != NULL)
         run = run_places;
-    else if (task != FINE__CLASSIFY && task != FINE__REGRESS)
+    else if (task != FINE__CLASSIFY && task != FINE__MULTILABEL && task != FINE__REGRESS)
         return fine__fail(FINE_EUNSUPPORTED, "fine_session_predict: the task %s has no prediction "
                           "for a text; see fine_model_forward()", fine__task_name(task));
     FINE__TRY(enter(session, "fine_session_predict"));
@@ -455,6 +470,7 @@ fine_session_label(const fine_session *session, int64_t i)
     int64_t best = 0;
 
     if (scores == NULL || (session->model->task != FINE__CLASSIFY &&
+                           session->model->task != FINE__MULTILABEL &&
                            session->model->task != FINE__CLASSIFY_IMAGE))
         return -1;
     for (int64_t j = 1; j < session->predicted.width; j++)
@@ -502,6 +518,7 @@ fine_session_span(const fine_session *session, int64_t i, int64_t j, struct fine
     out->end = span->end;
     out->label = span->label;
     out->score = span->score;
+    out->name = span->label >= 0 ? fine__tags_type(session->model->labels[span->label]) : NULL;
     return 0;
 }
 

@@ -32,6 +32,7 @@ struct csv {
     char **names;                   /* of the columns */
     int64_t n_columns, name_capacity;   /* n_columns is 0 until they have names */
     int64_t column[FINE__ROLES];    /* -1: none */
+    int64_t *flag_column;           /* multilabel: of each label that has one */
 };
 
 static bool
@@ -299,6 +300,48 @@ has_column(const struct csv *c, const char *name)
     return false;
 }
 
+/* Multilabel: the column of each label. Without any of them there are no labels, which is well
+ * where none are needed. */
+static int
+find_flags(struct csv *c)
+{
+    struct fine__table *t = c->t;
+    const struct fine_dataset_options *o = t->options;
+    int64_t n_found = 0;
+
+    c->flag_column = fine__alloc_array(c->ctx, (size_t)t->n_flags, sizeof *c->flag_column);
+    if (c->flag_column == NULL)
+        return FINE_ENOMEM;
+    for (int64_t k = 0; k < t->n_flags; k++) {
+        int n = 0;
+
+        c->flag_column[k] = -1;
+        for (int64_t i = 0; i < c->n_columns; i++)
+            if (strcmp(c->names[i], o->label_columns[k]) == 0 && n++ == 0)
+                c->flag_column[k] = i;
+        n_found += n > 0;
+        if (n > 1)
+            fine__table_bad_file(t, 0, "%d columns are named '%.60s'; rename all but one", n,
+                                 o->label_columns[k]);
+    }
+    if (n_found == 0 && !t->set->require_label)
+        t->n_flags = 0;
+    for (int64_t k = 0; k < t->n_flags; k++)
+        if (c->flag_column[k] < 0)
+            fine__table_bad_file(t, 0, "no column '%.60s'; correct data.label",
+                                 o->label_columns[k]);
+    return 0;
+}
+
+static bool
+is_flag(const struct csv *c, int64_t column)
+{
+    for (int64_t k = 0; k < c->t->n_flags; k++)
+        if (c->flag_column[k] == column)
+            return true;
+    return false;
+}
+
 /* Finds each role's column and sorts the columns into used and unused. */
 static int
 find_columns(struct csv *c)
@@ -324,14 +367,17 @@ find_columns(struct csv *c)
         else if (n == 0)
             t->column[r] = NULL;
     }
+    if (t->n_flags > 0)
+        FINE__TRY(find_flags(c));
     if (t->n_findings > 0)
         return 1;
-    d->columns_used = fine__alloc_array(c->ctx, FINE__ROLES, sizeof(char *));
+    d->columns_used =
+        fine__alloc_array(c->ctx, FINE__ROLES + (size_t)t->n_flags, sizeof(char *));
     d->columns_unused = fine__alloc_array(c->ctx, (size_t)c->n_columns, sizeof(char *));
     if (d->columns_used == NULL || d->columns_unused == NULL)
         return FINE_ENOMEM;
     for (int64_t i = 0; i < c->n_columns; i++) {
-        bool used = false;
+        bool used = is_flag(c, i);
 
         for (int r = 0; r < FINE__ROLES; r++)
             used = used || c->column[r] == i;
@@ -363,6 +409,9 @@ read_rows(struct csv *c)
 
             cells[r] = is_there ? c->fields[c->column[r]] : (struct fine__cell){ NULL, 0 };
         }
+        for (int64_t k = 0; k < c->t->n_flags; k++)
+            c->t->flags[k] = c->flag_column[k] < c->n_fields ? c->fields[c->flag_column[k]]
+                                                             : (struct fine__cell){ NULL, 0 };
         FINE__TRY(fine__table_row(c->t, cells, line));
     }
     return rc < 0 ? rc : 0;
@@ -394,5 +443,6 @@ fine__csv_read(struct fine__table *t, bool is_tsv)
         fine__free(c.ctx, c.names[i]);
     fine__free(c.ctx, c.names);
     fine__free(c.ctx, c.fields);
+    fine__free(c.ctx, c.flag_column);
     return rc < 0 ? rc : 0;
 }

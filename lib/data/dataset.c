@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/utf8.h"
-#include "data/dataset.h"
+#include "data/tags.h"
 
 fine_dataset *
 fine__dataset_make(fine_context *ctx, const char *name)
@@ -190,6 +190,48 @@ fine__dataset_give_labels(fine_dataset *d, const char *const *names, int64_t n)
     }
     d->labels_given = true;
     return 0;
+}
+
+/* Columns of 0 and 1 are the labels, unless an order is given that has them all. */
+static int
+take_columns(fine_dataset *d, const struct fine_dataset_options *o)
+{
+    if (o->label_columns == NULL)
+        return fine__fail(FINE_EINVAL, "data.label: n_label_columns without label_columns");
+    if (o->n_label_columns > FINE__MAX_COLUMNS)
+        return fine__fail(FINE_EINVAL, "data.label: %lld columns are more than the limit of %d",
+                          (long long)o->n_label_columns, FINE__MAX_COLUMNS);
+    if (o->n_labels == 0)
+        return fine__dataset_give_labels(d, o->label_columns, o->n_label_columns);
+    FINE__TRY(fine__dataset_give_labels(d, o->labels, o->n_labels));
+    for (int64_t i = 0; i < o->n_label_columns; i++)
+        if (o->label_columns[i] == NULL ||
+            fine__map_get_cstr(&d->label_ids, o->label_columns[i]) < 0)
+            return fine__fail(FINE_EINVAL, "data.label: column %lld is none of the labels in "
+                              "task.labels; add it there, or take task.labels out",
+                              (long long)i + 1);
+    return 0;
+}
+
+int
+fine__dataset_take_labels(fine_dataset *d, const struct fine_dataset_options *o)
+{
+    const char *separator = o->label_separator != NULL ? o->label_separator : "|";
+
+    if (o->n_label_columns < 0 ||
+        (o->n_label_columns > 0 && d->content != FINE__ROWS_OF_FLAGS))
+        return fine__fail(FINE_EINVAL, "data.label: only multilabel reads several columns");
+    if (separator[0] == '\0' || strlen(separator) >= FINE__MAX_SEPARATOR)
+        return fine__fail(FINE_EINVAL, "data.label_separator must have 1 to %d bytes",
+                          FINE__MAX_SEPARATOR - 1);
+    memcpy(d->label_separator, separator, strlen(separator) + 1);
+    if (o->n_label_columns > 0)
+        return take_columns(d, o);
+    if (o->n_labels == 0)
+        return 0;
+    return d->content == FINE__ROWS_OF_TAGS
+               ? fine__tags_give(d, o->labels, o->n_labels)
+               : fine__dataset_give_labels(d, o->labels, o->n_labels);
 }
 
 int

@@ -16,7 +16,8 @@ enum {
     FINE__MAX_FIELD = 16000000,         /* bytes of one text */
     FINE__MAX_COLUMNS = 10000,
     FINE__MAX_LABELS = 65536,
-    FINE__MAX_LABEL = 1000              /* bytes of a label's name */
+    FINE__MAX_LABEL = 1000,             /* bytes of a label's name */
+    FINE__MAX_SEPARATOR = 16            /* bytes between labels in one cell, with the NUL */
 };
 
 /* What rows are for, and so what a row holds beside its text: by the task's name. */
@@ -66,6 +67,9 @@ struct fine_dataset {
     struct fine__map label_ids;         /* name → index in labels */
     bool labels_given, has_pairs, has_groups, has_labels, used;
     bool require_label;
+    bool skip_bad;                      /* rows whose marks fit no words are left out, too */
+    bool blank_words;                   /* tags were given to words between blanks */
+    char label_separator[FINE__MAX_SEPARATOR]; /* multilabel */
     int64_t skipped;
     char *description;                  /* made on request */
     /* encoded sets: ids and types of row i are [id_offsets[i], id_offsets[i + 1]);
@@ -138,12 +142,16 @@ struct fine__row fine__row_empty(void);
 /* Appends a mark to the last mark's row, or the first one of a row that is being made: marks of
  * a row lie together. FINE_ENOMEM. */
 int fine__dataset_mark(fine_dataset *dataset, struct fine__row *row, struct fine__mark mark);
+/* Marks of multilabel rows in the order of their labels. */
+void fine__dataset_sort_marks(fine_dataset *dataset, const struct fine__row *row);
 /* The content that options ask for; FINE_EINVAL: no such task. */
 int fine__content_of(enum fine__content *out, const struct fine_dataset_options *options);
 enum fine__content fine__content_find(const char *task);   /* FINE__N_CONTENTS: no such task */
 int fine__dataset_give_labels(fine_dataset *dataset, const char *const *names, int64_t n);
 int fine__dataset_replace_labels(fine_dataset *dataset, const char *const *names, int64_t n); /* rows keep their indices */
 int64_t fine__dataset_label_id(fine_dataset *dataset, const char *name, size_t length); /* added where labels are found; -1: not allowed; FINE_ENOMEM; FINE_EDATA: too many */
+/* What the options say about labels: those that are allowed, and how they are separated. */
+int fine__dataset_take_labels(fine_dataset *dataset, const struct fine_dataset_options *options);
 int fine__dataset_settle_labels(fine_dataset *dataset);   /* sorts found labels and maps the rows */
 int fine__dataset_copy_names(fine_context *ctx, char ***out, int64_t *n_out, const char *const *names, int64_t n);
 

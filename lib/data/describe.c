@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "base/utf8.h"
-#include "data/dataset.h"
+#include "data/tags.h"
 
 /* A label this many times rarer than the most frequent one is worth a warning. */
 enum { IMBALANCE = 20 };
@@ -105,7 +105,7 @@ write_texts(const fine_dataset *d, struct fine__buf *out)
     return lengths != NULL && hashes != NULL ? 0 : FINE_ENOMEM;
 }
 
-/* How many rows each label has; NULL: no memory. */
+/* How many rows each label has, or how many entities; NULL: no memory. */
 static int64_t *
 count_labels(const fine_dataset *d)
 {
@@ -114,24 +114,50 @@ count_labels(const fine_dataset *d)
     for (int64_t i = 0; i < d->n_rows && counts != NULL; i++)
         if (d->rows[i].label >= 0)
             counts[d->rows[i].label]++;
+    for (int64_t i = 0; i < d->n_marks && counts != NULL; i++)
+        if (d->marks[i].label >= 0)
+            counts[d->marks[i].label]++;
     return counts;
+}
+
+/* Entities are counted by their first tag; the other tags of a type say nothing more. */
+static bool
+is_counted(const fine_dataset *d, int64_t label, const int64_t *counts)
+{
+    struct fine__tag tag;
+
+    return d->content != FINE__ROWS_OF_TAGS || counts[label] > 0 ||
+           (fine__tag_parse(&tag, d->labels[label], strlen(d->labels[label])) &&
+            tag.place == 'B');
 }
 
 static int
 write_labels(const fine_dataset *d, struct fine__buf *out)
 {
-    int64_t *counts = count_labels(d);
+    const bool has_several =
+        d->content == FINE__ROWS_OF_TAGS || d->content == FINE__ROWS_OF_FLAGS;
+    int64_t *counts = count_labels(d), n_without = 0;
+    bool first = true;
 
     if (counts == NULL)
         return FINE_ENOMEM;
     fine__buf_text(out, ",\"labels\":{");
     for (int64_t i = 0; i < d->n_labels; i++) {
-        if (i > 0)
-            fine__buf_byte(out, ',');
-        fine__buf_json_string(out, d->labels[i], strlen(d->labels[i]));
+        const char *name = d->content == FINE__ROWS_OF_TAGS ? fine__tags_type(d->labels[i])
+                                                            : d->labels[i];
+
+        if (!is_counted(d, i, counts))
+            continue;
+        fine__buf_text(out, first ? "" : ",");
+        first = false;
+        fine__buf_json_string(out, name, strlen(name));
         fine__buf_printf(out, ":%lld", (long long)counts[i]);
     }
     fine__buf_byte(out, '}');
+    for (int64_t i = 0; i < d->n_rows; i++)
+        n_without += d->rows[i].n_marks == 0;
+    if (has_several)
+        fine__buf_printf(out, ",\"rows_without_labels\":%lld", (long long)n_without);
     fine__free(d->ctx, counts);
     return 0;
 }
@@ -253,13 +279,16 @@ fine__dataset_warn(const fine_dataset *d)
     if (counts == NULL)
         return;   /* a warning less */
     for (int64_t i = 0; i < d->n_labels; i++) {
+        if (!is_counted(d, i, counts))
+            continue;
         most = counts[i] > most ? counts[i] : most;
         least = counts[i] < least ? counts[i] : least;
     }
     if (most > IMBALANCE * least)
         fine__log(d->ctx, FINE_LOG_WARNING, "%s: labels are far from balanced, from %lld to %lld "
-                  "rows; look at macro_f1 beside accuracy", d->name, (long long)least,
-                  (long long)most);
+                  "%s", d->name, (long long)least, (long long)most,
+                  d->content == FINE__ROWS_OF_TAGS ? "entities; look at per_class_f1 too"
+                                                   : "rows; look at macro_f1 beside accuracy");
     fine__free(d->ctx, counts);
 }
 

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/number.h"
-#include "data/table.h"
+#include "data/spans.h"
 
 enum { MAX_LINE = 100000000 };
 
@@ -25,6 +25,9 @@ struct jsonl {
     char **keys;                    /* in order of appearance */
     int64_t n_keys, key_capacity;
     char number[FINE__ROLES][32];   /* integers as text */
+    struct fine__buf list;          /* multilabel: the labels of a list, each with its NUL */
+    bool *has_flag;                 /* multilabel: some object has that column */
+    struct fine__found_spans spans; /* tag */
 };
 
 static const char *
@@ -195,6 +198,71 @@ cell_of(struct jsonl *j, enum fine__role role, const struct fine__json *value)
     return cell;
 }
 
+/* multilabel: labels may be a list of strings. */
+static struct fine__cell
+list_of(struct jsonl *j, const struct fine__json *value)
+{
+    fine__buf_clear(&j->list);
+    for (int64_t i = 0; i < fine__json_count(value); i++) {
+        const struct fine__json *item = fine__json_at(value, i);
+        size_t length = 0;
+        const char *text = fine__json_string(item, &length);
+
+        if (text == NULL) {
+            fine__table_bad_row(j->t, j->line, "entry %lld of '%.60s' is %s, but must be a string",
+                                (long long)i + 1, j->t->column[FINE__ROLE_LABEL], kind_of(item));
+            return (struct fine__cell){ NULL, 0 };
+        }
+        fine__buf_append(&j->list, text, length);
+        fine__buf_byte(&j->list, '\0');
+    }
+    j->t->label_is_list = true;
+    return (struct fine__cell){ fine__buf_cstr(&j->list), j->list.length };
+}
+
+/* multilabel: a key for each label, 0 or 1. */
+static void
+read_flags(struct jsonl *j, const struct fine__json *object)
+{
+    struct fine__table *t = j->t;
+
+    for (int64_t i = 0; i < t->n_flags; i++) {
+        const struct fine__json *value = fine__json_get(object, t->options->label_columns[i]);
+        const int64_t number = fine__json_type(value) == FINE__JSON_INTEGER
+                                   ? fine__json_int(value, -1) : -1;
+
+        j->has_flag[i] = j->has_flag[i] || value != NULL;
+        t->flags[i] = fine__json_type(value) == FINE__JSON_NULL ? (struct fine__cell){ NULL, 0 }
+                      : (struct fine__cell){ number == 0 ? "0" : number == 1 ? "1" : "?", 1 };
+    }
+}
+
+/* A label's cell is made from what its task writes there. */
+static int
+read_label(struct jsonl *j, const struct fine__json *object, struct fine__cell cells[FINE__ROLES])
+{
+    struct fine__table *t = j->t;
+
+    /* Files that call spans a label are common. */
+    if (t->content == FINE__ROWS_OF_TAGS && t->options->label == NULL && !j->has_row &&
+        fine__json_get(object, "spans") == NULL && fine__json_get(object, "label") != NULL)
+        t->column[FINE__ROLE_LABEL] = "label";
+    const struct fine__json *value = t->column[FINE__ROLE_LABEL] != NULL
+                                         ? fine__json_get(object, t->column[FINE__ROLE_LABEL])
+                                         : NULL;
+
+    cells[FINE__ROLE_LABEL] = (struct fine__cell){ NULL, 0 };
+    t->label_is_list = false;
+    read_flags(j, object);
+    if (t->content == FINE__ROWS_OF_TAGS)
+        return fine__spans_read(t, &j->spans, value, cells, j->line);
+    if (t->content == FINE__ROWS_OF_FLAGS && fine__json_type(value) == FINE__JSON_ARRAY)
+        cells[FINE__ROLE_LABEL] = list_of(j, value);
+    else if (t->column[FINE__ROLE_LABEL] != NULL)
+        cells[FINE__ROLE_LABEL] = cell_of(j, FINE__ROLE_LABEL, value);
+    return fine__buf_status(&j->list);
+}
+
 /* One object's cells, while it lives. */
 static int
 read_object(struct jsonl *j, const struct fine__json *object)
@@ -219,9 +287,10 @@ read_object(struct jsonl *j, const struct fine__json *object)
                                    fine__json_get(object, "completion") != NULL);
     j->has_keys = true;
     for (int r = 0; r < FINE__ROLES; r++)
-        cells[r] = j->t->column[r] != NULL
+        cells[r] = j->t->column[r] != NULL && r != FINE__ROLE_LABEL
                        ? cell_of(j, (enum fine__role)r, fine__json_get(object, j->t->column[r]))
                        : (struct fine__cell){ NULL, 0 };
+    FINE__TRY(read_label(j, object, cells));
     return fine__table_row(j->t, cells, j->line);
 }
 
@@ -256,9 +325,9 @@ read_line(struct jsonl *j, const char *text, size_t length)
     }
     if (!j->has_row && fine__json_type(object) == FINE__JSON_ARRAY)
         rc = is_other_json(j, text, length);
-    j->has_row = true;
     if (rc == 0)
         rc = read_object(j, object);
+    j->has_row = true;
     fine__json_free(object);
     return rc;
 }
@@ -286,6 +355,26 @@ check_columns(struct jsonl *j)
             t->column[r] = NULL;
         }
     }
+    for (int64_t i = 0; i < t->n_flags; i++) {
+        if (j->has_flag[i])
+            continue;
+        if (all) {
+            fine__buf_clear(&t->findings);
+            t->n_findings = 0;
+        }
+        all = false;
+        fine__table_bad_file(t, 0, "no column '%.60s'; correct data.label",
+                             t->options->label_columns[i]);
+    }
+}
+
+static bool
+is_flag(const struct fine__table *t, const char *key)
+{
+    for (int64_t i = 0; i < t->n_flags; i++)
+        if (strcmp(t->options->label_columns[i], key) == 0)
+            return true;
+    return false;
 }
 
 static int
@@ -293,12 +382,12 @@ list_columns(struct jsonl *j)
 {
     fine_dataset *d = j->t->set;
 
-    d->columns_used = fine__alloc_array(d->ctx, FINE__ROLES, sizeof(char *));
+    d->columns_used = fine__alloc_array(d->ctx, FINE__ROLES + (size_t)j->t->n_flags, sizeof(char *));
     d->columns_unused = fine__alloc_array(d->ctx, (size_t)j->n_keys, sizeof(char *));
     if (d->columns_used == NULL || d->columns_unused == NULL)
         return FINE_ENOMEM;
     for (int64_t i = 0; i < j->n_keys; i++) {
-        bool used = false;
+        bool used = is_flag(j->t, j->keys[i]);
 
         for (int r = 0; r < FINE__ROLES; r++)
             used = used || (j->t->column[r] != NULL && strcmp(j->keys[i], j->t->column[r]) == 0);
@@ -321,6 +410,12 @@ fine__jsonl_read(struct fine__table *t)
     int rc = 0;
 
     fine__map_init(&j.seen, t->set->ctx);
+    fine__buf_init(&j.list, t->set->ctx);
+    if (t->content == FINE__ROWS_OF_TAGS)
+        FINE__TRY(fine__spans_begin(&j.spans, t));
+    j.has_flag = fine__alloc_array(t->set->ctx, (size_t)t->n_flags, sizeof *j.has_flag);
+    if (j.has_flag == NULL)
+        return FINE_ENOMEM;
     bytes->length = 0;   /* from here on: of the texts that were kept */
     j.cr_ends_line = memchr(j.text, '\n', j.length) == NULL;
     while (rc == 0 && j.at < j.length) {
@@ -340,5 +435,8 @@ fine__jsonl_read(struct fine__table *t)
         fine__free(t->set->ctx, j.keys[i]);
     fine__free(t->set->ctx, j.keys);
     fine__map_free(&j.seen);
+    fine__buf_free(&j.list);
+    fine__free(t->set->ctx, j.has_flag);
+    fine__spans_end(&j.spans, t);
     return rc < 0 ? rc : 0;
 }

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "data/table.h"
 
-enum format { CSV, TSV, JSONL, SQUAD, TXT };
+enum format { CSV, TSV, JSONL, SQUAD, TXT, CONLL };
 
 static bool
 is_of_answers(const struct fine_dataset_options *o)
@@ -25,6 +25,12 @@ is_plain(const char *path, const struct fine_dataset_options *o)
            o->separator == NULL && fine__path_has_suffix(path, ".txt");
 }
 
+static bool
+is_of_tags(const struct fine_dataset_options *o)
+{
+    return o->task != NULL && fine__content_find(o->task) == FINE__ROWS_OF_TAGS;
+}
+
 static int
 format_of(enum format *out, const char *path, const struct fine_dataset_options *o)
 {
@@ -32,24 +38,32 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
         const char *suffix;
         enum format format;
     } known[] = { { ".csv", CSV }, { ".tsv", TSV }, { ".tab", TSV }, { ".jsonl", JSONL },
-                  { ".ndjson", JSONL } };
+                  { ".ndjson", JSONL }, { ".conll", CONLL } };
 
     if (o->format != NULL) {
-        static const char *const names[] = { "csv", "tsv", "jsonl", "squad", "txt" };
+        static const char *const names[] = { "csv", "tsv", "jsonl", "squad", "txt", "conll" };
 
         for (int i = 0; i < FINE__COUNT(names); i++)
             if (strcmp(o->format, names[i]) == 0) {
                 *out = (enum format)i;
                 return 0;
             }
-        return fine__fail(FINE_EINVAL, "data.format: '%.40s' is none of csv, tsv, jsonl, squad, txt",
+        return fine__fail(FINE_EINVAL, "data.format: '%.40s' is none of csv, tsv, jsonl, squad, "
+                          "txt, conll",
                           o->format);
     }
     for (int i = 0; i < FINE__COUNT(known); i++)
         if (fine__path_has_suffix(path, known[i].suffix)) {
             *out = known[i].format;
+            /* Tags fit no table of characters, and .tsv is a usual name of CoNLL files. */
+            if (is_of_tags(o) && *out != JSONL)
+                *out = CONLL;
             return 0;
         }
+    if (is_of_tags(o)) {
+        *out = CONLL;
+        return 0;
+    }
     if (is_plain(path, o)) {
         *out = TXT;
         return 0;
@@ -66,7 +80,7 @@ format_of(enum format *out, const char *path, const struct fine_dataset_options 
         return fine__fail(FINE_EDATA, "%s: a table in JSON is read with one object a line, from a "
                           "file named .jsonl; convert it, such as with: jq -c '.[]'", path);
     return fine__fail(FINE_EDATA, "%s: the name doesn't say how the rows are written; name the "
-                      "file .csv, .tsv or .jsonl, or set data.separator", path);
+                      "file .csv, .tsv, .jsonl or .conll, or set data.separator", path);
 }
 
 /* A form and a task that go together. */
@@ -75,6 +89,11 @@ check_format(enum format format, const char *name, const struct fine_dataset_opt
 {
     if (format == SQUAD && !is_of_answers(o))
         return fine__fail(FINE_EINVAL, "data.format: squad is for task.type: answer");
+    if (format == CONLL && o->task != NULL && !is_of_tags(o))
+        return fine__fail(FINE_EINVAL, "data.format: a CoNLL file holds tags; it is for task.type: "
+                          "tag, not %s", o->task);
+    if (format != JSONL && format != CONLL && is_of_tags(o))
+        return fine__fail(FINE_EINVAL, "data.format: tags are read from conll or jsonl");
     if (format <= TSV && is_of_answers(o))
         return fine__fail(FINE_EDATA, "%s: questions and the places of their answers are read "
                           "from SQuAD's .json, or from a .jsonl of objects with question, "
@@ -86,31 +105,34 @@ int
 fine__dataset_parse(fine_dataset **out, fine_context *ctx, const char *name,
                     struct fine__buf *text, const struct fine_dataset_options *options)
 {
-    struct fine_dataset_options defaults;
+    struct fine_dataset_options local;
     struct fine__table table;
     enum format format = CSV;
     int rc;
 
-    fine__dataset_defaults(&defaults);
-    if (options == NULL)
-        options = &defaults;
+    fine__dataset_defaults(&local);
+    if (options != NULL)
+        local = *options;
     rc = fine__buf_status(text);
     if (rc == 0)
-        rc = format_of(&format, name, options);
+        rc = format_of(&format, name, &local);
     if (rc == 0)
-        rc = check_format(format, name, options);
+        rc = check_format(format, name, &local);
+    if (rc == 0 && format == CONLL)
+        local.task = "tag";
     if (rc == 0)
-        rc = fine__table_open(&table, ctx, name, text, options);
+        rc = fine__table_open(&table, ctx, name, text, &local);
     if (rc < 0) {
         fine__buf_free(text);
         return rc;
     }
     if (format == TXT && table.content != FINE__ROWS_OF_TEXT)
         rc = fine__fail(FINE_EINVAL, "data.format: txt has texts alone, and %s needs more; give a "
-                        "table", options->task != NULL ? options->task : "the task");
+                        "table", local.task != NULL ? local.task : "the task");
     else
         rc = format == JSONL ? fine__jsonl_read(&table)
              : format == SQUAD ? fine__squad_read(&table)
+             : format == CONLL ? fine__conll_read(&table)
              : format == TXT ? fine__lines_read(&table)
                              : fine__csv_read(&table, format == TSV);
     if (rc == 0)

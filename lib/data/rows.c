@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "data/table.h"
+#include "data/tags.h"
 
 int
 fine__dataset_new(fine_dataset **out, fine_context *ctx,
@@ -36,8 +37,7 @@ fine__dataset_new(fine_dataset **out, fine_context *ctx,
         return FINE_ENOMEM;
     d->content = content;
     d->require_label = options->require_label != 0 && content != FINE__ROWS_OF_TEXT;
-    if (options->n_labels > 0)
-        rc = fine__dataset_give_labels(d, options->labels, options->n_labels);
+    rc = fine__dataset_take_labels(d, options);
     if (rc < 0) {
         fine__dataset_unref(d);
         return rc;
@@ -104,6 +104,8 @@ insert_label(fine_dataset *d, const char *name, size_t length)
     d->n_labels++;
     for (int64_t i = 0; i < d->n_rows; i++)
         d->rows[i].label += d->rows[i].label >= at;
+    for (int64_t i = 0; i < d->n_marks; i++)
+        d->marks[i].label += d->marks[i].label >= at;
     return at;
 }
 
@@ -137,6 +139,172 @@ read_label(fine_dataset *d, struct fine__row *row, const char *label)
         return fine__fail(FINE_EDATA, "memory: row %lld brings more than %d different labels; for "
                           "numbers set label_is_number", number, FINE__MAX_LABELS);
     return row->label < 0 ? (int)row->label : 0;
+}
+
+/* ---- several labels ---- */
+
+/* What becomes of a mark's label is only known when all labels have their places. */
+static int
+find_marks(fine_dataset *d, struct fine__row *row, const char *label)
+{
+    const struct fine__cell cell = { label, strlen(label) };
+    struct fine__cell part;
+    const char *at = NULL;
+
+    while (fine__flags_next(&part, cell, &at, d->label_separator, strlen(d->label_separator))) {
+        const struct fine__mark mark = { .label = (int32_t)fine__map_get(&d->label_ids, part.text,
+                                                                         part.length) };
+        bool is_new = true;
+
+        for (int64_t i = 0; i < row->n_marks; i++)
+            is_new = is_new && d->marks[row->first_mark + i].label != mark.label;
+        if (is_new)
+            FINE__TRY(fine__dataset_mark(d, row, mark));
+    }
+    fine__dataset_sort_marks(d, row);
+    return 0;
+}
+
+static int
+read_flags(fine_dataset *d, struct fine__row *row, const char *label)
+{
+    const long long number = (long long)d->n_rows + 1;
+    const struct fine__cell cell = { label, label != NULL ? strlen(label) : 0 };
+    struct fine__cell part;
+    const char *at = NULL;
+
+    if (label == NULL && !d->require_label)
+        return 0;
+    if (label == NULL)
+        return fine__fail(FINE_EDATA, "memory: row %lld has no label; \"\" is none of them", number);
+    while (fine__flags_next(&part, cell, &at, d->label_separator, strlen(d->label_separator))) {
+        if (part.length == 0 || part.length > FINE__MAX_LABEL)
+            return fine__fail(FINE_EDATA, "memory: row %lld: a label has %zu bytes, and must have "
+                              "1 to %d", number, part.length, FINE__MAX_LABEL);
+        if (d->labels_given && fine__map_get(&d->label_ids, part.text, part.length) < 0)
+            return fine__fail(FINE_EDATA, "memory: row %lld: a label is none of the %lld that are "
+                              "allowed", number, (long long)d->n_labels);
+    }
+    at = NULL;
+    while (!d->labels_given &&
+           fine__flags_next(&part, cell, &at, d->label_separator, strlen(d->label_separator))) {
+        if (fine__map_get(&d->label_ids, part.text, part.length) >= 0)
+            continue;
+        const int64_t id = insert_label(d, part.text, part.length);
+
+        if (id == FINE_EDATA)
+            return fine__fail(FINE_EDATA, "memory: row %lld brings more than %d different labels",
+                              number, FINE__MAX_LABELS);
+        if (id < 0)
+            return (int)id;
+    }
+    return find_marks(d, row, label);
+}
+
+/* ---- tags: one for each word between blanks ---- */
+
+static size_t
+next_word(const char *text, size_t *at)
+{
+    const size_t from = *at + strspn(text + *at, " \t\r\n");
+
+    *at = from + strcspn(text + from, " \t\r\n");
+    return from;
+}
+
+static int
+need_label(fine_dataset *d, const char *prefix, const char *type, size_t length)
+{
+    char name[FINE__MAX_LABEL + 4];
+    const size_t n = strlen(prefix);
+
+    memcpy(name, prefix, n);
+    memcpy(name + n, type, length);
+    if (fine__map_get(&d->label_ids, name, n + length) >= 0)
+        return 0;
+    const int64_t id = insert_label(d, name, n + length);
+
+    if (id == FINE_EDATA)
+        return fine__fail(FINE_EDATA, "memory: row %lld brings more than %d different labels",
+                          (long long)d->n_rows + 1, FINE__MAX_LABELS);
+    return id < 0 ? (int)id : 0;
+}
+
+/* Every tag: is it one, is it allowed; and are there as many as words. */
+static int
+check_tags(const fine_dataset *d, const char *text, const char *tags)
+{
+    const long long number = (long long)d->n_rows + 1;
+    size_t at = 0, word = 0;
+    int64_t n = 0, n_words = 0;
+
+    while (text[next_word(text, &word)] != '\0')
+        n_words++;
+    for (;; n++) {
+        const size_t from = next_word(tags, &at);
+        struct fine__tag tag;
+
+        if (tags[from] == '\0')
+            break;
+        if (!fine__tag_parse(&tag, tags + from, at - from))
+            return fine__fail(FINE_EDATA, "memory: row %lld: entry %lld of the label is no tag, "
+                              "such as O or B-NAME", number, (long long)n + 1);
+    }
+    if (n != n_words)
+        return fine__fail(FINE_EDATA, "memory: row %lld: %lld tags for %lld words between blanks",
+                          number, (long long)n, (long long)n_words);
+    return 0;
+}
+
+static int
+read_tags(fine_dataset *d, struct fine__row *row, const char *text, const char *tags)
+{
+    static const struct fine__tag outside = { 'O', 'O', "", 0 };
+    struct fine__tag before = outside;
+    struct fine__mark open = { 0 };
+    int64_t end = 0;
+
+    if (tags == NULL && !d->require_label)
+        return 0;
+    if (tags == NULL)
+        return fine__fail(FINE_EDATA, "memory: row %lld has no label", (long long)d->n_rows + 1);
+    FINE__TRY(check_tags(d, text, tags));
+    for (size_t at = 0, from = next_word(tags, &at); tags[from] != '\0' && !d->labels_given;
+         from = next_word(tags, &at)) {
+        struct fine__tag tag;
+
+        fine__tag_parse(&tag, tags + from, at - from);
+        FINE__TRY(need_label(d, "O", "", 0));
+        if (tag.place == 'O')
+            continue;
+        FINE__TRY(need_label(d, "B-", tag.type, tag.length));
+        FINE__TRY(need_label(d, "I-", tag.type, tag.length));
+    }
+    for (size_t at = 0, word = 0;;) {
+        const size_t from = next_word(tags, &at), start = next_word(text, &word);
+        struct fine__tag tag = outside;
+
+        if (tags[from] != '\0')
+            fine__tag_parse(&tag, tags + from, at - from);
+        const bool same = tag.length == before.length &&
+                          memcmp(tag.type, before.type, tag.length) == 0;
+
+        if (fine__tag_ends(before.place, tag.place, same)) {
+            open.end = (int32_t)end;
+            FINE__TRY(fine__dataset_mark(d, row, open));
+        }
+        if (tags[from] == '\0')
+            return 0;
+        if (fine__tag_begins(before.place, tag.place, same))
+            open = (struct fine__mark){ .start = (int32_t)start,
+                                        .label = (int32_t)fine__tags_label(d, tag.type,
+                                                                           tag.length) };
+        if (tag.place != 'O' && open.label < 0)
+            return fine__fail(FINE_EDATA, "memory: row %lld: a tag's label is none of those that "
+                              "are allowed", (long long)d->n_rows + 1);
+        end = (int64_t)word;
+        before = tag;
+    }
 }
 
 /* The offset of a copy with its NUL; room has been reserved. */
@@ -192,8 +360,17 @@ fine__dataset_add(fine_dataset *d, const char *text, const char *pair, const cha
         d->bytes.failed = false;   /* the rows so far are whole */
         return FINE_ENOMEM;
     }
-    FINE__TRY(d->content == FINE__ROWS_OF_ANSWERS ? fine__squad_label(d, pair, label, &row)
-                                                  : read_label(d, &row, label));
+    const int64_t n_marks = d->n_marks;
+    const int rc = d->content == FINE__ROWS_OF_FLAGS     ? read_flags(d, &row, label)
+                   : d->content == FINE__ROWS_OF_TAGS    ? read_tags(d, &row, text, label)
+                   : d->content == FINE__ROWS_OF_ANSWERS ? fine__squad_label(d, pair, label, &row)
+                                                         : read_label(d, &row, label);
+
+    if (rc < 0) {
+        d->n_marks = n_marks;
+        return rc;
+    }
+    d->blank_words = d->blank_words || (d->content == FINE__ROWS_OF_TAGS && label != NULL);
     row.text = append_text(d, text);
     row.text_length = (int32_t)strlen(text);
     row.pair = append_text(d, pair);

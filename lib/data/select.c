@@ -145,6 +145,9 @@ fill(fine_dataset *to, const fine_dataset *from, const int64_t *rows, int64_t n)
     to->has_pairs = from->has_pairs;
     to->has_groups = from->has_groups;
     to->has_labels = from->has_labels;
+    to->skip_bad = from->skip_bad;
+    to->blank_words = from->blank_words;
+    memcpy(to->label_separator, from->label_separator, sizeof to->label_separator);
     to->used = true;
     FINE__TRY(fine__dataset_replace_labels(to, names_of(from->labels), from->n_labels));
     to->labels_given = from->labels_given;

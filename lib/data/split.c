@@ -85,6 +85,23 @@ fill_quotas(struct quota *quotas, int64_t n, uint64_t share, int64_t wanted)
         }
 }
 
+/* Which rows are alike: those of one label; of several labels, or entities, the rarest says it,
+ * so that it is there on both sides. counts: rows or entities of each. */
+static int64_t
+stratum(const fine_dataset *d, const struct fine__row *row, const int64_t *counts)
+{
+    int64_t rarest = row->label;
+
+    for (int64_t i = 0; i < row->n_marks; i++) {
+        const int64_t label = d->marks[row->first_mark + i].label;
+
+        if (label >= 0 && (rarest < 0 || counts[label] < counts[rarest] ||
+                           (counts[label] == counts[rarest] && label < rarest)))
+            rarest = label;
+    }
+    return rarest;
+}
+
 /* Marks the rows that are held out. */
 static int
 choose_rows(bool *held_out, const fine_dataset *d, uint64_t share, int64_t wanted, uint64_t key)
@@ -92,15 +109,22 @@ choose_rows(bool *held_out, const fine_dataset *d, uint64_t share, int64_t wante
     const int64_t n = d->n_rows;
     struct candidate *rows = fine__alloc_array(d->ctx, (size_t)n, sizeof *rows);
     struct quota *quotas = fine__alloc_array(d->ctx, (size_t)d->n_labels + 1, sizeof *quotas);
+    int64_t *counts = fine__alloc_array(d->ctx, (size_t)d->n_labels, sizeof *counts);
     int64_t n_quotas = 0;
 
-    if (rows == NULL || quotas == NULL) {
+    if (rows == NULL || quotas == NULL || counts == NULL) {
         fine__free(d->ctx, rows);
         fine__free(d->ctx, quotas);
+        fine__free(d->ctx, counts);
         return FINE_ENOMEM;
     }
+    for (int64_t i = 0; i < d->n_marks; i++)
+        if (d->marks[i].label >= 0)
+            counts[d->marks[i].label]++;
     for (int64_t i = 0; i < n; i++)
-        rows[i] = (struct candidate){ d->rows[i].label, fine__rng_u64(key, (uint64_t)i), i };
+        rows[i] = (struct candidate){ stratum(d, &d->rows[i], counts),
+                                      fine__rng_u64(key, (uint64_t)i), i };
+    fine__free(d->ctx, counts);
     qsort(rows, (size_t)n, sizeof *rows, by_part_and_hash);
     for (int64_t i = 0; i < n; i++) {
         if (i == 0 || rows[i].part != rows[i - 1].part)

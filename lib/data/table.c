@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/number.h"
 #include "data/table.h"
+#include "data/tags.h"
 
 enum { MAX_FINDINGS = 100 };
 
@@ -111,9 +112,11 @@ assign_roles(struct fine__table *t)
 
     t->column[FINE__ROLE_TEXT] = o->text != NULL ? o->text : answers ? "question" : "text";
     t->column[FINE__ROLE_PAIR] = o->text_pair != NULL ? o->text_pair : answers ? "context" : NULL;
-    t->column[FINE__ROLE_LABEL] = t->content == FINE__ROWS_OF_TEXT ? NULL
-                                  : o->label != NULL               ? o->label
-                                  : answers                        ? "answers" : "label";
+    t->column[FINE__ROLE_LABEL] = t->content == FINE__ROWS_OF_TEXT    ? NULL
+                                  : t->n_flags > 0                    ? NULL
+                                  : o->label != NULL                  ? o->label
+                                  : answers                           ? "answers"
+                                  : t->content == FINE__ROWS_OF_TAGS ? "spans" : "label";
     t->column[FINE__ROLE_GROUP] = o->group;
     /* Questions about one text share what it says, so they stay on one side of a split. */
     t->column[FINE__ROLE_SPLIT] = o->split_by != NULL ? o->split_by
@@ -211,6 +214,7 @@ fine__table_open(struct fine__table *t, fine_context *ctx, const char *name,
     fine__map_init(&t->questions.ids, ctx);
     FINE__TRY(fine__content_of(&t->content, options));
     FINE__TRY(check_options(t));
+    t->n_flags = t->content == FINE__ROWS_OF_FLAGS ? options->n_label_columns : 0;
     assign_roles(t);
     t->set = fine__dataset_make(ctx, name);
     if (t->set == NULL)
@@ -219,8 +223,12 @@ fine__table_open(struct fine__table *t, fine_context *ctx, const char *name,
     t->set->require_label = options->require_label != 0 && t->content != FINE__ROWS_OF_TEXT;
     t->set->bytes = *text;
     fine__buf_init(text, ctx);
-    rc = options->n_labels > 0
-             ? fine__dataset_give_labels(t->set, options->labels, options->n_labels) : 0;
+    t->set->skip_bad = t->skip_bad;
+    rc = fine__dataset_take_labels(t->set, options);
+    if (rc == 0 && t->n_flags > 0) {
+        t->flags = fine__alloc_array(ctx, (size_t)t->n_flags, sizeof *t->flags);
+        rc = t->flags != NULL ? 0 : FINE_ENOMEM;
+    }
     if (rc == 0)
         rc = read_mark(t);
     if (rc == 0)
@@ -236,6 +244,8 @@ fine__table_close(struct fine__table *t)
     fine__buf_free(&t->findings);
     fine__map_free(&t->questions.ids);
     fine__free(t->findings.ctx, t->questions.places);
+    fine__free(t->findings.ctx, t->marks);
+    fine__free(t->findings.ctx, t->flags);
     fine__dataset_unref(t->set);
     t->set = NULL;
 }
@@ -244,6 +254,31 @@ static bool
 is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+int
+fine__table_entity(struct fine__table *t, int64_t start, int64_t end, const char *type,
+                   size_t length, int64_t line)
+{
+    fine_dataset *d = t->set;
+    const int64_t label = fine__tags_label(d, type, length);
+
+    if (label == FINE_ENOMEM)
+        return FINE_ENOMEM;
+    if (label == FINE_EDATA)
+        return fine__fail(FINE_EDATA, "%s:%lld: more than %d different labels; is '%.60s' the "
+                          "right column?", d->name, (long long)line, FINE__MAX_LABELS,
+                          t->column[FINE__ROLE_LABEL]);
+    if (label < 0) {
+        fine__table_bad_row(t, line, "the label is none of the %lld in task.labels",
+                            (long long)d->n_labels);
+        return 0;
+    }
+    FINE__TRY(fine__grow(d->ctx, &t->marks, &t->marks_capacity, t->n_marks + 1,
+                         sizeof *t->marks));
+    t->marks[t->n_marks++] =
+        (struct fine__mark){ (int32_t)start, (int32_t)end, (int32_t)label };
+    return 0;
 }
 
 static void
@@ -339,8 +374,9 @@ keep_cells(struct fine__table *t, const struct fine__cell cells[FINE__ROLES],
     assert(t->set->bytes.length <= t->consumed);
 }
 
-static void
-check_cells(struct fine__table *t, const struct fine__cell cells[FINE__ROLES], int64_t line)
+void
+fine__table_check_cells(struct fine__table *t, const struct fine__cell cells[FINE__ROLES],
+                        int64_t line)
 {
     for (int i = 0; i < FINE__ROLES; i++) {
         if (t->same[i] != (enum fine__role)i || i == FINE__ROLE_LABEL)
@@ -357,19 +393,29 @@ int
 fine__table_row(struct fine__table *t, const struct fine__cell cells[FINE__ROLES], int64_t line)
 {
     fine_dataset *d = t->set;
-    struct fine__row row = { .label = -1, .value = NAN, .line = line };
+    struct fine__row row = fine__row_empty();
     int64_t at[FINE__ROLES];
 
+    row.line = line;
     if (!t->row_is_bad) {
-        check_cells(t, cells, line);
-        FINE__TRY(read_label(t, cells[FINE__ROLE_LABEL], &row, line));
+        fine__table_check_cells(t, cells, line);
+        if (d->content == FINE__ROWS_OF_FLAGS)
+            FINE__TRY(fine__flags_read(t, cells[FINE__ROLE_LABEL], line));
+        else if (d->content != FINE__ROWS_OF_TAGS)
+            FINE__TRY(read_label(t, cells[FINE__ROLE_LABEL], &row, line));
     }
     if (t->row_is_bad) {
         t->row_is_bad = false;
+        t->n_marks = 0;
         d->skipped++;
         return 0;
     }
     FINE__TRY(fine__grow(d->ctx, &d->rows, &d->capacity, d->n_rows + 1, sizeof row));
+    FINE__TRY(fine__grow(d->ctx, &d->marks, &d->marks_capacity, d->n_marks + t->n_marks,
+                         sizeof *d->marks));
+    for (int64_t i = 0; i < t->n_marks; i++)
+        FINE__TRY(fine__dataset_mark(d, &row, t->marks[i]));
+    t->n_marks = 0;
     keep_cells(t, cells, at);
     row.text = at[FINE__ROLE_TEXT];
     row.pair = at[FINE__ROLE_PAIR];
@@ -377,7 +423,9 @@ fine__table_row(struct fine__table *t, const struct fine__cell cells[FINE__ROLES
     row.split = at[FINE__ROLE_SPLIT];
     row.text_length = (int32_t)cells[FINE__ROLE_TEXT].length;
     row.pair_length = (int32_t)cells[FINE__ROLE_PAIR].length;
-    d->has_labels = d->has_labels || row.label >= 0 || !isnan(row.value);
+    d->has_labels = d->has_labels || row.label >= 0 || !isnan(row.value) ||
+                    (d->content == FINE__ROWS_OF_FLAGS &&
+                     (t->n_flags > 0 || cells[FINE__ROLE_LABEL].text != NULL));
     d->rows[d->n_rows++] = row;
     return 0;
 }
@@ -407,6 +455,11 @@ fine__table_finish(struct fine__table *t)
     if (t->n_findings > 0)
         return report(t);
     FINE__TRY(fine__dataset_settle_labels(d));
+    for (int64_t i = 0; i < d->n_rows && d->content == FINE__ROWS_OF_FLAGS; i++)
+        fine__dataset_sort_marks(d, &d->rows[i]);
+    if (t->n_repeated > 0)
+        fine__log(d->ctx, FINE_LOG_WARNING, "%s: %lld labels stand twice in their cell, and count "
+                  "once", d->name, (long long)t->n_repeated);
     d->has_pairs = t->column[FINE__ROLE_PAIR] != NULL;
     d->has_groups = t->column[FINE__ROLE_GROUP] != NULL;
     /* Giving back what the file had beside the texts can't fail in a way that matters. */

@@ -39,6 +39,10 @@ struct fine__questions {
     int32_t *places;
     int64_t places_capacity, n_plausible;
 };
+/* The next label of a cell, without the blanks around it: false: there is none left. A cell of
+ * blanks has none. *at is where to go on, NULL at first. n_separator 0: a NUL ends each. */
+bool fine__flags_next(struct fine__cell *out, struct fine__cell cell, const char **at,
+                      const char *separator, size_t n_separator);
 
 struct fine__table {
     fine_dataset *set;
@@ -50,6 +54,15 @@ struct fine__table {
     bool skip_bad;
     size_t start;                       /* where the text begins, behind a byte order mark */
     size_t consumed;                    /* bytes of the file that rows have used */
+    /* Marks of the row at hand: readers of tags add them once the row is known to be good. */
+    struct fine__mark *marks;
+    int64_t n_marks, marks_capacity;
+    /* multilabel: the cells of options->label_columns; or the labels' own cell is a list, each
+     * label with its NUL. */
+    struct fine__cell *flags;
+    int64_t n_flags;                    /* 0: there are no such columns */
+    bool label_is_list;
+    int64_t n_repeated;                 /* labels that stood twice in one cell */
     struct fine__buf findings;          /* sentences, each with its NUL */
     int64_t n_findings;                 /* all of them, those beyond the first hundred too */
     bool row_is_bad;                    /* something is wrong with the row at hand */
@@ -78,6 +91,14 @@ bool fine__table_needs(const struct fine__table *table, enum fine__role role);
  * what it found wrong with the row, and sets consumed. 0, or FINE_ENOMEM. */
 int fine__table_row(struct fine__table *table, const struct fine__cell cells[FINE__ROLES], int64_t line);
 
+/* What a row's cells lack; then row_is_bad. For readers that must know it before the call above. */
+void fine__table_check_cells(struct fine__table *table, const struct fine__cell cells[FINE__ROLES], int64_t line);
+/* An entity of the row at hand; its label is allowed, or found and added. 0, FINE_ENOMEM, or
+ * FINE_EDATA: more labels than there may be. A label that isn't allowed makes the row bad. */
+int fine__table_entity(struct fine__table *table, int64_t start, int64_t end, const char *type, size_t length, int64_t line);
+/* flags.c: the labels of a multilabel row, from its cell or from columns of 0 and 1. */
+int fine__flags_read(struct fine__table *table, struct fine__cell cell, int64_t line);
+
 /* Settles labels and gives memory back; or reports the findings and fails with FINE_EDATA. */
 int fine__table_finish(struct fine__table *table);
 
@@ -102,5 +123,6 @@ int fine__squad_read(struct fine__table *table);
 int fine__squad_row(struct fine__table *table, const struct fine__json *object, int64_t line);
 int fine__squad_label(fine_dataset *set, const char *context, const char *label, struct fine__row *row);
 void fine__squad_warn(const struct fine__table *table);
+int fine__conll_read(struct fine__table *table);
 
 #endif

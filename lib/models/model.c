@@ -37,7 +37,11 @@ fine__preparation_free(fine_context *ctx, struct fine__preparation *p)
     fine__free(ctx, p->encoding);
     fine__free(ctx, p->format);
     fine__free(ctx, p->documents);
+    fine__free(ctx, p->label_separator);
+    fine__free(ctx, p->scheme);
+    fine__free(ctx, p->offsets);
     free_texts(ctx, p->columns, p->n_columns);
+    free_texts(ctx, p->label_columns, p->n_label_columns);
     memset(p, 0, sizeof *p);
 }
 

@@ -25,13 +25,16 @@ enum fine__task {
     FINE__TASK_NONE, FINE__CLASSIFY, FINE__REGRESS, FINE__MULTILABEL, FINE__TAG, FINE__ANSWER,
     FINE__FILL_MASK, FINE__LANGUAGE_MODEL, FINE__CLASSIFY_IMAGE, FINE__N_TASKS
 };
+/* tag: what a word is: as in the data that are read, between blanks, or the tokenizer's. */
+enum fine__words { FINE__WORDS_OF_DATA, FINE__WORDS_BLANKS, FINE__WORDS_TOKENIZER };
 enum fine__pool_kind { FINE__POOL_POOLER, FINE__POOL_CLS, FINE__POOL_MEAN };
 
 /* What the model was trained on, as kept in finetune.json. All may be NULL. */
 struct fine__preparation {
     char *text, *text_pair, *label, *group, *separator, *quote, *encoding, *format, *documents;
-    char **columns;
-    int64_t n_columns;
+    char *label_separator, *scheme, *offsets;
+    char **columns, **label_columns;
+    int64_t n_columns, n_label_columns;
     int32_t header;
 };
 
@@ -67,6 +70,8 @@ struct fine_model {
     bool overlong_is_error;
     double mask_rate;                   /* fill-mask */
     bool whole_words;
+    enum fine__words words;             /* tag */
+    bool label_all_pieces;              /* tag: not a word's first piece alone */
     char **labels;
     int64_t n_labels;
     char *freeze_spec;
@@ -99,6 +104,8 @@ void fine__preparation_free(fine_context *ctx, struct fine__preparation *prepara
 int fine__model_set_labels(fine_model *model, const char *const *names, int64_t n);
 int fine__model_name_labels(fine_model *model, const struct fine_task_options *options);
 const char *fine__model_family(const fine_model *model);
+const char *fine__words_name(enum fine__words words);           /* NULL: those of the data */
+bool fine__words_find(const char *name, enum fine__words *out);
 const char *fine__pool_name(enum fine__pool_kind pool);
 bool fine__pool_find(const char *name, enum fine__pool_kind *out);
 const char *fine__task_name(enum fine__task task);              /* "" for none */

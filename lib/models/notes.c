@@ -58,11 +58,33 @@ copy_text(fine_context *ctx, const struct fine__json *object, const char *key, c
     return 0;
 }
 
+/* Copies a list of texts. */
+static int
+copy_texts(fine_context *ctx, const struct fine__json *object, const char *key, char ***out,
+           int64_t *n_out)
+{
+    const struct fine__json *list = fine__json_get(object, key);
+    const int64_t n = fine__json_count(list);
+
+    if (n == 0 || n > 10000)
+        return 0;
+    *out = fine__alloc_array(ctx, (size_t)n, sizeof **out);
+    if (*out == NULL)
+        return FINE_ENOMEM;
+    for (; *n_out < n; ++*n_out) {
+        const char *name = fine__json_string(fine__json_at(list, *n_out), NULL);
+
+        (*out)[*n_out] = fine__strdup(ctx, name != NULL ? name : "");
+        if ((*out)[*n_out] == NULL)
+            return FINE_ENOMEM;
+    }
+    return 0;
+}
+
 static int
 read_preparation(fine_model *model, const struct fine__json *data)
 {
     struct fine__preparation *p = &model->preparation;
-    const struct fine__json *columns = fine__json_get(data, "columns");
     const struct {
         const char *key;
         char **out;
@@ -71,26 +93,15 @@ read_preparation(fine_model *model, const struct fine__json *data)
         { "group", &p->group }, { "separator", &p->separator }, { "quote", &p->quote },
         { "encoding", &p->encoding }, { "format", &p->format },
         { "documents", &p->documents },
+        { "label_separator", &p->label_separator }, { "scheme", &p->scheme },
+        { "offsets", &p->offsets },
     };
 
     for (int64_t i = 0; i < FINE__COUNT(texts); i++)
         FINE__TRY(copy_text(model->ctx, data, texts[i].key, texts[i].out));
     p->header = fine__json_bool(fine__json_get(data, "header"), true) ? 1 : 0;
-    const int64_t n = fine__json_count(columns);
-
-    if (n == 0 || n > 10000)
-        return 0;
-    p->columns = fine__alloc_array(model->ctx, (size_t)n, sizeof *p->columns);
-    if (p->columns == NULL)
-        return FINE_ENOMEM;
-    for (; p->n_columns < n; p->n_columns++) {
-        const char *name = fine__json_string(fine__json_at(columns, p->n_columns), NULL);
-
-        p->columns[p->n_columns] = fine__strdup(model->ctx, name != NULL ? name : "");
-        if (p->columns[p->n_columns] == NULL)
-            return FINE_ENOMEM;
-    }
-    return 0;
+    FINE__TRY(copy_texts(model->ctx, data, "columns", &p->columns, &p->n_columns));
+    return copy_texts(model->ctx, data, "label_columns", &p->label_columns, &p->n_label_columns);
 }
 
 /* finetune.json: what this library wrote when it saved the model. */
@@ -140,6 +151,12 @@ read_notes(struct fine__opening *o)
     model->whole_words = fine__json_bool(fine__json_get(task, "whole_words"), false);
     if (!(model->mask_rate > 0 && model->mask_rate <= 1))
         return fine__fail(FINE_EFORMAT, "finetune.json: 'mask_rate' is not within 0 and 1");
+    const char *words = fine__json_string(fine__json_get(task, "words"), NULL);
+    const char *pieces = fine__json_string(fine__json_get(task, "label_pieces"), NULL);
+
+    if (words != NULL && !fine__words_find(words, &model->words))
+        return fine__fail(FINE_EFORMAT, "finetune.json: 'words' is neither blanks nor tokenizer");
+    model->label_all_pieces = pieces != NULL && strcmp(pieces, "all") == 0;
     if (base != NULL && strlen(base) == 32)
         memcpy(model->base_fingerprint, base, 33);
     return read_preparation(model, fine__json_get(o->notes, "data"));

@@ -182,6 +182,20 @@ member(struct fine__buf *out, const char *key, const char *value, bool *first)
     json_text(out, value);
 }
 
+/* Behind another member. */
+static void
+names(struct fine__buf *out, const char *key, char *const *texts, int64_t n)
+{
+    if (n == 0)
+        return;
+    fine__buf_printf(out, ", \"%s\": [", key);
+    for (int64_t i = 0; i < n; i++) {
+        fine__buf_text(out, i > 0 ? ", " : "");
+        json_text(out, texts[i]);
+    }
+    fine__buf_text(out, "]");
+}
+
 static void
 write_preparation(const struct fine__preparation *p, struct fine__buf *out)
 {
@@ -197,15 +211,12 @@ write_preparation(const struct fine__preparation *p, struct fine__buf *out)
     member(out, "encoding", p->encoding, &first);
     member(out, "format", p->format, &first);
     member(out, "documents", p->documents, &first);
+    member(out, "label_separator", p->label_separator, &first);
+    member(out, "scheme", p->scheme, &first);
+    member(out, "offsets", p->offsets, &first);
     fine__buf_printf(out, "%s\"header\": %s", first ? "" : ", ", p->header ? "true" : "false");
-    if (p->n_columns > 0) {
-        fine__buf_text(out, ", \"columns\": [");
-        for (int64_t i = 0; i < p->n_columns; i++) {
-            fine__buf_text(out, i > 0 ? ", " : "");
-            json_text(out, p->columns[i]);
-        }
-        fine__buf_text(out, "]");
-    }
+    names(out, "columns", p->columns, p->n_columns);
+    names(out, "label_columns", p->label_columns, p->n_label_columns);
     fine__buf_text(out, "}");
 }
 
@@ -234,6 +245,11 @@ write_notes(const struct saving *s)
         fine__buf_number(&out, model->mask_rate);
         fine__buf_printf(&out, ", \"whole_words\": %s", model->whole_words ? "true" : "false");
     }
+    if (model->task == FINE__TAG && model->words != FINE__WORDS_OF_DATA)
+        fine__buf_printf(&out, ", \"words\": \"%s\"", fine__words_name(model->words));
+    if (model->task == FINE__TAG)
+        fine__buf_printf(&out, ", \"label_pieces\": \"%s\"",
+                         model->label_all_pieces ? "all" : "first");
     fine__buf_text(&out, ", \"labels\": [");
     for (int64_t i = 0; i < model->n_labels; i++) {
         fine__buf_text(&out, i > 0 ? ", " : "");

@@ -12,8 +12,9 @@ struct wanted {
     enum fine__pool_kind pool;
     const struct fine__head *head;
     int64_t n_outputs, max_length;
-    bool overlong_is_error, whole_words;
+    bool overlong_is_error, whole_words, label_all_pieces;
     double mask_rate;
+    enum fine__words words;
 };
 
 static int
@@ -34,6 +35,43 @@ check_labels(const struct fine_task_options *options, const struct fine__kind *k
                 return fine__fail(FINE_EINVAL, "task: label '%s' is given twice",
                                   options->labels[i]);
     }
+    return 0;
+}
+
+const char *
+fine__words_name(enum fine__words words)
+{
+    static const char *const names[] = { NULL, "blanks", "tokenizer" };
+
+    return names[words];
+}
+
+bool
+fine__words_find(const char *name, enum fine__words *out)
+{
+    for (int i = FINE__WORDS_BLANKS; i <= FINE__WORDS_TOKENIZER; i++)
+        if (strcmp(name, fine__words_name((enum fine__words)i)) == 0) {
+            *out = (enum fine__words)i;
+            return true;
+        }
+    return false;
+}
+
+static int
+read_words(const struct fine_task_options *options, struct wanted *w)
+{
+    if (w->task != FINE__TAG && (options->words != NULL || options->label_pieces != NULL))
+        return fine__fail(FINE_EINVAL, "task: %s is for tag; leave it out",
+                          options->words != NULL ? "words" : "label_pieces");
+    if (options->words != NULL && !fine__words_find(options->words, &w->words))
+        return fine__fail(FINE_EINVAL, "task: words '%s' is not known; use blanks or tokenizer",
+                          options->words);
+    w->label_all_pieces =
+        options->label_pieces != NULL && strcmp(options->label_pieces, "all") == 0;
+    if (options->label_pieces != NULL && !w->label_all_pieces &&
+        strcmp(options->label_pieces, "first") != 0)
+        return fine__fail(FINE_EINVAL, "task: label_pieces '%s' is not known; use first or all",
+                          options->label_pieces);
     return 0;
 }
 
@@ -99,7 +137,7 @@ read_wanted(const fine_model *model, const struct fine_task_options *options, st
         return fine__fail(FINE_EINVAL, "task: mask_rate and whole_words are for fill-mask, not for "
                           "%s", kind->name);
     w->overlong_is_error = options->overlong != NULL && strcmp(options->overlong, "error") == 0;
-    return 0;
+    return read_words(options, w);
 }
 
 /* True where the head that is there has the same shape and reads the same vector. */
@@ -215,6 +253,8 @@ fine__model_set_task(fine_model *model, const struct fine_task_options *options)
     model->overlong_is_error = w.overlong_is_error;
     model->mask_rate = w.mask_rate;
     model->whole_words = w.whole_words;
+    model->words = w.words;
+    model->label_all_pieces = w.label_all_pieces;
     fine__model_update_trained(model);
     return 0;
 }

@@ -41,7 +41,8 @@ check_required(const fine_recipe *recipe)
 {
     static const struct { int key; const char *message; } required[] = {
         { FINE__MODEL_PATH, "is missing: the pre-trained model's folder" },
-        { FINE__TASK_TYPE, "is missing: classify, regress, fill-mask, language-model" },
+        { FINE__TASK_TYPE, "is missing: classify, multilabel, regress, tag, fill-mask, "
+                           "language-model" },
         { FINE__DATA_TRAIN, "is missing: the file with the training data" },
     };
     int rc = FINE_OK;
@@ -135,6 +136,10 @@ check_task(const fine_recipe *recipe)
         return FINE_OK;
     if (fine__content_find(task) == FINE__ROWS_OF_TEXT && given(recipe, FINE__TASK_LABELS))
         rc = at(recipe, FINE__TASK_LABELS, "have no meaning for plain text; take them out");
+    if (strncmp(task, "classify", 8) == 0 && recipe->values[FINE__TASK_LABELS].n_items == 1)
+        rc = at(recipe, FINE__TASK_LABELS, "has one entry; to tell texts apart takes two");
+    if (recipe->values[FINE__DATA_LABEL].is_list && strcmp(task, "multilabel") != 0)
+        rc = at(recipe, FINE__DATA_LABEL, "is a list of columns, which only multilabel reads");
     if (strcmp(task, "regress") == 0 && given(recipe, FINE__TASK_LABELS))
         rc = at(recipe, FINE__TASK_LABELS, "have no meaning for regress; take them out");
     if (!fine__metric_valid(task, metric)) {

@@ -43,6 +43,27 @@ blame(const fine_recipe *recipe, int key, int rc)
 
 /* ---- data ---- */
 
+/* One column, or several of 0 and 1; how labels are written in it. */
+static void
+take_label(const fine_recipe *recipe, struct fine_dataset_options *out)
+{
+    const struct fine__value *label = value(recipe, FINE__DATA_LABEL);
+    const bool is_tag = strcmp(text(recipe, FINE__TASK_TYPE), "tag") == 0;
+
+    if (label->is_list) {
+        out->label_columns = (const char *const *)label->items;
+        out->n_label_columns = label->n_items;
+    } else if (!is_tag || strcmp(label->items[0], "label") != 0) {
+        out->label = label->items[0];   /* of tags the library knows the usual places */
+    }
+    if (strcmp(text(recipe, FINE__TASK_TYPE), "multilabel") == 0)
+        out->label_separator = text(recipe, FINE__DATA_LABEL_SEPARATOR);
+    if (is_tag) {
+        out->scheme = text(recipe, FINE__DATA_SCHEME);
+        out->offsets = text(recipe, FINE__DATA_OFFSETS);
+    }
+}
+
 static void
 columns(const fine_recipe *recipe, struct fine_dataset_options *out)
 {
@@ -52,7 +73,7 @@ columns(const fine_recipe *recipe, struct fine_dataset_options *out)
     fine_dataset_options_init(out, sizeof *out);
     out->text = text(recipe, FINE__DATA_TEXT);
     out->text_pair = text(recipe, FINE__DATA_TEXT_PAIR);
-    out->label = text(recipe, FINE__DATA_LABEL);
+    take_label(recipe, out);
     out->group = text(recipe, FINE__DATA_GROUP);
     out->separator = text(recipe, FINE__DATA_SEPARATOR);
     out->quote = text(recipe, FINE__DATA_QUOTE);
@@ -156,6 +177,19 @@ keep(fine_context *ctx, char **to, const char *from)
 }
 
 static int
+keep_all(fine_context *ctx, char ***to, int64_t *n_to, const char *const *from, int64_t n)
+{
+    if (n == 0)
+        return FINE_OK;
+    *to = fine__alloc_array(ctx, (size_t)n, sizeof **to);
+    if (!*to)
+        return FINE_ENOMEM;
+    for (; *n_to < n; ++*n_to)
+        FINE__TRY(keep(ctx, &(*to)[*n_to], from[*n_to]));
+    return FINE_OK;
+}
+
+static int
 copy_columns(struct fine__preparation *p, fine_context *ctx,
              const struct fine_dataset_options *options)
 {
@@ -168,14 +202,12 @@ copy_columns(struct fine__preparation *p, fine_context *ctx,
     FINE__TRY(keep(ctx, &p->encoding, options->encoding));
     FINE__TRY(keep(ctx, &p->format, options->format));
     FINE__TRY(keep(ctx, &p->documents, options->documents));
-    if (options->n_columns == 0)
-        return FINE_OK;
-    p->columns = fine__alloc_array(ctx, (size_t)options->n_columns, sizeof *p->columns);
-    if (!p->columns)
-        return FINE_ENOMEM;
-    for (; p->n_columns < options->n_columns; p->n_columns++)
-        FINE__TRY(keep(ctx, &p->columns[p->n_columns], options->columns[p->n_columns]));
-    return FINE_OK;
+    FINE__TRY(keep(ctx, &p->label_separator, options->label_separator));
+    FINE__TRY(keep(ctx, &p->scheme, options->scheme));
+    FINE__TRY(keep(ctx, &p->offsets, options->offsets));
+    FINE__TRY(keep_all(ctx, &p->columns, &p->n_columns, options->columns, options->n_columns));
+    return keep_all(ctx, &p->label_columns, &p->n_label_columns, options->label_columns,
+                    options->n_label_columns);
 }
 
 /* Columns and text preparation go with the model, so that later files are read alike. */
@@ -219,6 +251,12 @@ give_task(fine_model *model, const fine_recipe *recipe, const fine_dataset *trai
     if (fine__recipe_applies(recipe, FINE__TASK_MASK_RATE)) {
         task.mask_rate = value(recipe, FINE__TASK_MASK_RATE)->number;
         task.whole_words = value(recipe, FINE__TASK_WHOLE_WORDS)->flag;
+    }
+    if (fine__recipe_applies(recipe, FINE__TASK_WORDS)) {
+        task.words = text(recipe, FINE__TASK_WORDS);
+        task.label_pieces = text(recipe, FINE__TASK_LABEL_PIECES);
+        if (!task.words)
+            task.words = train->blank_words ? "blanks" : "tokenizer";
     }
     rc = fine_model_set_task(model, &task);
     fine__free(recipe->ctx, names);

@@ -447,6 +447,13 @@ task_key_types(int key)
         return "fill-mask";
     case FINE__DATA_DOCUMENTS:
         return "fill-mask|language-model";
+    case FINE__TASK_WORDS:
+    case FINE__TASK_LABEL_PIECES:
+    case FINE__DATA_SCHEME:
+    case FINE__DATA_OFFSETS:
+        return "tag";
+    case FINE__DATA_LABEL_SEPARATOR:
+        return "multilabel";
     default:
         return NULL;
     }
@@ -460,13 +467,13 @@ fine__recipe_key_types(int key, int *type_key)
     *type_key = FINE__SCHEDULE_TYPE;
     if (types != NULL)
         return types;
-    *type_key = FINE__ADAPTER_TYPE;
-    if (key > FINE__ADAPTER_TYPE && key <= FINE__ADAPTER_RANK_STABILISED)
-        return "lora";
     types = task_key_types(key);
     *type_key = FINE__TASK_TYPE;
     if (types != NULL)
         return types;
+    *type_key = FINE__ADAPTER_TYPE;
+    if (key > FINE__ADAPTER_TYPE && key <= FINE__ADAPTER_RANK_STABILISED)
+        return "lora";
     *type_key = FINE__OPTIMIZER_TYPE;
     return optimizer_key_types(key);
 }

@@ -350,7 +350,7 @@ read_texts(const struct place *p, const struct fine__yaml *yaml, struct fine__va
             if (one == 1)
                 one = WRONG(&item, "'%s' holds '%.60s' twice", p->key->name, item.node->text);
         }
-        if (one == FINE_OK && p->key->kind == FINE__KEY_PATTERNS && strchr(item.node->text, ','))
+        if (one == FINE_OK && p->key == &fine__keys[FINE__TRAIN_FREEZE] && strchr(item.node->text, ','))
             one = WRONG(&item, "'%s': a pattern in a list holds no ','", p->key->name);
         if (one < 0)
             rc = one;

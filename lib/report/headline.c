@@ -122,6 +122,47 @@ say_regress(struct fine__buf *out, const struct headline *h)
     fine__buf_byte(out, '.');
 }
 
+/* Ends a sentence about a metric by what it was before training. */
+static void
+put_before(struct fine__buf *out, const struct headline *h, const char *name)
+{
+    const double before = metric_of(h->before, name);
+
+    if (!isnan(before)) {
+        fine__buf_text(out, "; before training it was ");
+        fine__put_metric(out, name, before);
+    }
+    fine__buf_byte(out, '.');
+}
+
+static void
+say_tag(struct fine__buf *out, const struct headline *h)
+{
+    fine__buf_text(out, "Of the entities in ");
+    put_rows(out, h);
+    fine__buf_text(out, ", ");
+    fine__put_metric(out, "recall", metric_of(h->metrics, "recall"));
+    fine__buf_text(out, " are found, and of those that are found ");
+    fine__put_metric(out, "precision", metric_of(h->metrics, "precision"));
+    fine__buf_text(out, " are right: an F1 of <b>");
+    fine__put_metric(out, "entity_f1", metric_of(h->metrics, "entity_f1"));
+    fine__buf_text(out, "</b>");
+    put_before(out, h, "entity_f1");
+}
+
+static void
+say_multilabel(struct fine__buf *out, const struct headline *h)
+{
+    fine__buf_text(out, "All labels are right on ");
+    fine__put_metric(out, "accuracy", metric_of(h->metrics, "accuracy"));
+    fine__buf_text(out, " of ");
+    put_rows(out, h);
+    fine__buf_text(out, "; micro F1 is <b>");
+    fine__put_metric(out, "micro_f1", metric_of(h->metrics, "micro_f1"));
+    fine__buf_text(out, "</b>");
+    put_before(out, h, "micro_f1");
+}
+
 static void
 say_perplexity(struct fine__buf *out, const struct headline *h)
 {
@@ -145,6 +186,10 @@ put_sentence(struct fine__buf *out, const struct headline *h)
     if (h->result == NULL)
         fine__buf_text(out, "Nothing was measured: the run had neither validation nor test data, "
                             "so how good the model is remains unknown.");
+    else if (!isnan(metric_of(h->metrics, "entity_f1")))
+        say_tag(out, h);
+    else if (!isnan(metric_of(h->metrics, "average_precision")))
+        say_multilabel(out, h);
     else if (!isnan(metric_of(h->metrics, "accuracy")))
         say_classify(out, h);
     else if (!isnan(metric_of(h->metrics, "pearson")) || !isnan(metric_of(h->metrics, "spearman")))

@@ -87,6 +87,12 @@ put_head(struct fine__buf *out, const struct fine__report_data *data)
         fine__buf_text(out, " to fill in masked tokens of text");
     } else if (data->task != NULL && strcmp(data->task, "language-model") == 0) {
         fine__buf_text(out, " to continue text");
+    } else if (data->task != NULL && strcmp(data->task, "multilabel") == 0) {
+        fine__buf_text(out, " to give texts any of ");
+        fine__put_count(out, data->n_labels);
+        fine__buf_text(out, data->n_labels == 1 ? " label" : " labels");
+    } else if (data->task != NULL && strcmp(data->task, "tag") == 0) {
+        fine__buf_text(out, " to find entities in text");
     } else if (data->task != NULL) {
         fine__buf_text(out, " for ");
         fine__html_text(out, data->task);

@@ -111,11 +111,13 @@ fine__report_label(const struct fine__report_data *data, const struct fine__json
 const char *
 fine__report_main_metric(const struct fine__report_data *data, const struct fine__json *metrics)
 {
-    static const char *const others[] = { "accuracy", "spearman", "pearson", "macro_f1", "loss" };
+    static const char *const others[] = { "entity_f1", "accuracy", "spearman", "pearson", "macro_f1", "loss" };
 
     if (data->metric != NULL && strcmp(data->metric, "loss") != 0
         && fine__json_get(metrics, data->metric) != NULL)
         return data->metric;
+    if (fine__json_get(metrics, "average_precision") != NULL)
+        return "micro_f1";          /* of many labels most rows have none */
     for (int64_t i = 0; i < FINE__COUNT(others); i++)
         if (fine__json_get(metrics, others[i]) != NULL)
             return others[i];

@@ -234,6 +234,8 @@ static const struct {
     { "rmse", "RMSE", false },
     { "average_precision", "Average precision", true },
     { "entity_f1", "Entity F1", true },
+    { "precision", "Precision", true },
+    { "recall", "Recall", true },
     { "exact_match", "Exact match", true },
     { "span_f1", "Span F1", true },
     { "perplexity", "Perplexity", false },

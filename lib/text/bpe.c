@@ -229,6 +229,7 @@ encode_word(const fine_tokenizer *t, struct fine__scratch *s, const struct word 
 
         FINE__TRY(emit(t, s, word, s->symbols[i].id, s->symbols[i].start,
                        next != FINE__NO_SYMBOL ? s->symbols[next].start : total));
+        s->units[s->n_units - 1].goes_on = i > 0;
     }
     return 0;
 }

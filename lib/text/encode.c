@@ -23,6 +23,7 @@ fine__tokens_free(struct fine__tokens *tokens)
     fine__free(tokens->ctx, tokens->types);
     fine__free(tokens->ctx, tokens->texts);
     fine__free(tokens->ctx, tokens->offsets);
+    fine__free(tokens->ctx, tokens->goes_on);
     fine__scratch_free(tokens->scratch);
     fine__tokens_init(tokens, tokens->ctx);
 }
@@ -167,6 +168,7 @@ place(struct fine__tokens *out, const struct fine__unit *units, int64_t first, i
         out->ids[at] = units[i].id;
         out->types[at] = slot->type;
         out->texts[at] = slot->text;
+        out->goes_on[at] = units[i].goes_on;
         if (offsets_in == FINE_OFFSETS_CHARS) {
             out->offsets[2 * at] = advance(&starts, text, length, units[i].start);
             out->offsets[2 * at + 1] = advance(&ends, text, length, units[i].end);
@@ -189,6 +191,8 @@ make_room(struct fine__tokens *out, int64_t n)
     FINE__TRY(fine__grow(out->ctx, &out->types, &capacity, n, sizeof *out->types));
     capacity = out->capacity;
     FINE__TRY(fine__grow(out->ctx, &out->texts, &capacity, n, sizeof *out->texts));
+    capacity = out->capacity;
+    FINE__TRY(fine__grow(out->ctx, &out->goes_on, &capacity, n, sizeof *out->goes_on));
     capacity = out->capacity;
     FINE__TRY(fine__grow(out->ctx, &out->offsets, &capacity, n, 2 * sizeof *out->offsets));
     out->capacity = capacity;
@@ -241,6 +245,7 @@ fine__tokenizer_encode(const fine_tokenizer *tokenizer, struct fine__tokens *out
             out->ids[out->count] = slot->id;
             out->types[out->count] = slot->type;
             out->texts[out->count] = -1;
+            out->goes_on[out->count] = false;
             out->offsets[2 * out->count] = out->offsets[2 * out->count + 1] = 0;
             out->count++;
         }

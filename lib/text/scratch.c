@@ -56,7 +56,7 @@ append(struct fine__scratch *s, int32_t id, size_t start, size_t end)
     if (s->n_units == s->units_capacity)
         FINE__TRY(fine__grow(s->ctx, &s->units, &s->units_capacity, s->n_units + 1,
                              sizeof *s->units));
-    s->units[s->n_units++] = (struct fine__unit){ id, (uint32_t)start, (uint32_t)end };
+    s->units[s->n_units++] = (struct fine__unit){ id, (uint32_t)start, (uint32_t)end, false };
     return 0;
 }
 

@@ -14,6 +14,7 @@
 struct fine__unit {
     int32_t id;
     uint32_t start, end;
+    bool goes_on;             /* the word of the unit before it */
 };
 
 /* A character that has a combining class and waits for its place. */

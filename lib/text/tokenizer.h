@@ -20,6 +20,7 @@ struct fine__tokens {
     int32_t *ids, *types;           /* count of each */
     int32_t *texts;                 /* count: which text each is of, 0 or 1; -1: an added one */
     int64_t *offsets;               /* 2 * count: start, end in that text */
+    bool *goes_on;                  /* count: the tokenizer cut it off the word of the one before */
     int64_t count, capacity;
     int64_t truncated;              /* ids cut off */
     struct fine__scratch *scratch;  /* made at the first encoding */

@@ -131,6 +131,7 @@ cut(const struct fine__wordpiece *model, struct fine__scratch *s, size_t start, 
         if (id < 0)
             break;
         FINE__TRY(fine__scratch_unit(s, id, at, piece_end));
+        s->units[s->n_units - 1].goes_on = at > start;
         at = piece_end;
     }
     if (at == end)

@@ -22,9 +22,10 @@ enum { ROWS_PER_TILE = 64 };
 
 struct tile {
     int32_t *ids, *types, *pieces;
-    int64_t count, capacity, types_capacity, pieces_capacity;
+    bool *goes_on;
+    int64_t count, capacity, types_capacity, pieces_capacity, goes_on_capacity;
     int32_t lengths[ROWS_PER_TILE];
-    bool truncated[ROWS_PER_TILE];
+    int64_t n_lost[ROWS_PER_TILE];
     int rc;
 };
 
@@ -58,6 +59,10 @@ append(struct job *job, struct tile *tile, const struct fine__tokens *tokens)
                              sizeof *tile->pieces));
         for (int64_t i = 0; i < 2 * tokens->count; i++)
             tile->pieces[2 * tile->count + i] = (int32_t)tokens->offsets[i];
+        FINE__TRY(fine__grow(job->ctx, &tile->goes_on, &tile->goes_on_capacity, need,
+                             sizeof *tile->goes_on));
+        memcpy(tile->goes_on + tile->count, tokens->goes_on,
+               (size_t)tokens->count * sizeof *tile->goes_on);
     }
     tile->count = need;
     return FINE_OK;
@@ -80,7 +85,7 @@ encode_rows(struct job *job, int64_t index, struct fine__tokens *tokens)
             FINE_OFFSETS_BYTES, !job->bare));
         FINE__TRY(append(job, tile, tokens));
         tile->lengths[i] = (int32_t)tokens->count;
-        tile->truncated[i] = tokens->truncated > 0;
+        tile->n_lost[i] = tokens->truncated;
     }
     return FINE_OK;
 }
@@ -113,7 +118,9 @@ free_tile(fine_context *ctx, struct tile *tile)
     fine__free(ctx, tile->ids);
     fine__free(ctx, tile->types);
     fine__free(ctx, tile->pieces);
+    fine__free(ctx, tile->goes_on);
     tile->ids = tile->types = tile->pieces = NULL;
+    tile->goes_on = NULL;
 }
 
 static int
@@ -127,10 +134,13 @@ gather(struct fine__examples *out, const struct job *job, int64_t n_tiles)
     out->own_offsets = fine__alloc(out->ctx, (size_t)(out->n_rows + 1) * sizeof(int64_t));
     out->own_ids = fine__alloc(out->ctx, (size_t)total * sizeof(int32_t));
     out->own_types = has_types ? fine__alloc(out->ctx, (size_t)total * sizeof(int32_t)) : NULL;
-    if (job->pieces)
+    if (job->pieces) {
         out->pieces = fine__alloc_array(out->ctx, (size_t)(2 * total), sizeof *out->pieces);
+        out->goes_on = fine__alloc_array(out->ctx, (size_t)total, sizeof *out->goes_on);
+        out->n_lost = fine__alloc_array(out->ctx, (size_t)out->n_rows, sizeof *out->n_lost);
+    }
     if (out->own_offsets == NULL || out->own_ids == NULL || (has_types && out->own_types == NULL) ||
-        (job->pieces && out->pieces == NULL))
+        (job->pieces && (out->pieces == NULL || out->goes_on == NULL || out->n_lost == NULL)))
         return FINE_ENOMEM;
     out->own_offsets[0] = 0;
     for (int64_t i = 0; i < n_tiles; i++) {
@@ -144,10 +154,14 @@ gather(struct fine__examples *out, const struct job *job, int64_t n_tiles)
         if (job->pieces && tile->count > 0)
             memcpy(out->pieces + 2 * at, tile->pieces,
                    (size_t)(2 * tile->count) * sizeof *tile->pieces);
+        if (job->pieces && tile->count > 0)
+            memcpy(out->goes_on + at, tile->goes_on, (size_t)tile->count * sizeof *tile->goes_on);
         free_tile(out->ctx, tile);
         for (int64_t j = 0; j < ROWS_PER_TILE && row < out->n_rows; j++, row++) {
             out->own_offsets[row + 1] = out->own_offsets[row] + tile->lengths[j];
-            out->n_truncated += tile->truncated[j];
+            out->n_truncated += tile->n_lost[j] > 0;
+            if (job->pieces)
+                out->n_lost[row] = tile->n_lost[j];
         }
     }
     out->ids = out->own_ids;
@@ -445,6 +459,8 @@ fine__examples_free(struct fine__examples *examples)
     fine__free(examples->ctx, examples->starts);
     fine__free(examples->ctx, examples->ends);
     fine__free(examples->ctx, examples->pieces);
+    fine__free(examples->ctx, examples->goes_on);
+    fine__free(examples->ctx, examples->n_lost);
     fine__free(examples->ctx, examples->labels);
     fine__free(examples->ctx, examples->values);
     fine__dataset_unref(examples->dataset);

@@ -21,6 +21,8 @@ struct fine__examples {
     int64_t n_values;
     int32_t *starts, *ends;       /* answer: places among the example's ids, -1: not counted */
     int32_t *pieces;              /* tag, answer: 2 an id: the bytes of its text that it stands for */
+    bool *goes_on;                /* with pieces: the id is of the same word as the one before */
+    int64_t *n_lost;              /* with pieces: ids cut off a row */
     struct fine__pictures *pictures; /* classify-image: no ids, pixels are made as needed; or NULL */
     struct fine__masking *masking; /* fill-mask: labels are made anew for each epoch; else NULL */
     int64_t *blocks, n_blocks;    /* n_blocks + 1: block i is examples [blocks[i], blocks[i + 1]),

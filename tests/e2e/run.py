@@ -60,6 +60,29 @@ def write_tables(folder, name, n, seed):
             n_good = i % 3
             inside = [draw.choice(tiny.GOOD)] * n_good + [draw.choice(tiny.BAD)] * (2 - n_good)
             f.write(f"{words(draw, *inside)}\t{n_good - 1}.5\tb{i // 3 % 8}\n")
+    write_tags(path(f"things{name}.conll"), n, draw)
+    write_topics(path(f"several{name}.csv"), n, draw)
+
+
+def write_tags(path, n, draw):
+    """Things of one or two words, and how they are found."""
+    with open(path, "w") as f:
+        for _ in range(n):
+            lines = [(word, "O") for word in words(draw).split()]
+            for word in draw.sample(tiny.GOOD + tiny.BAD, 2):
+                lines.append((word, "B-GOOD" if word in tiny.GOOD else "B-BAD"))
+                lines.append((draw.choice(FILL), "O"))
+            lines += [(word, "BI"[i] + "-THING") for i, word in enumerate(draw.sample(TOPICS, draw.randint(1, 2)))]
+            f.write("".join(f"{word}\tO\t{tag}\n" for word, tag in lines) + "\n")
+
+
+def write_topics(path, n, draw):
+    """Any number of topics a row, none too."""
+    with open(path, "w") as f:
+        f.write("text,topics\n")
+        for _ in range(n):
+            inside = draw.sample(TOPICS, draw.randint(0, 3))
+            f.write(f"{words(draw, *inside)},{'; '.join(inside)}\n")
 
 
 def write_texts(folder, name, n, seed):
@@ -110,6 +133,29 @@ def check(recipe, folder, finetune):
             if not (find(last, path) or 0) >= float(number)] + [
         f"{path} is {find(last, path)}, and not at most {number}" for path, number in most
         if not (find(last, path) or 1e9) <= float(number)] + ([] if wants or most else ["wants nothing"])
+
+
+def predict(folder, finetune, model, text):
+    done = subprocess.run([finetune, "predict", f"runs/{model}/model", "--json"], cwd=folder,
+                          input=text, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def check_answers(recipe, folder, finetune):
+    """What a task's own form of an answer says, and that evaluate agrees with the run."""
+    if recipe.stem == "things":
+        answer, empty = predict(folder, finetune, "things", "the camera phone is good\n\n")
+        found = [(t["start"], t["end"], t["label"], t["text"]) for t in answer["tags"]]
+        wanted = [(4, 16, "THING", "camera phone"), (20, 24, "GOOD", "good")]
+        return ([] if found == wanted and empty == {"tags": []}
+                else [f"{found} instead of {wanted}; {empty} for no text"])
+    if recipe.stem == "several":
+        answer, = predict(folder, finetune, "several", "the sound and the camera\n")
+        done = subprocess.run([finetune, "evaluate", "runs/several/model", "several-test.csv", "--json"],
+                              cwd=folder, capture_output=True, text=True, check=True)
+        return ([] if answer["labels"] == ["camera", "sound"] and set(answer["scores"]) == set(TOPICS)
+                and json.loads(done.stdout)["n"] == 48 else [f"{answer}, {done.stdout}"])
+    return []
 
 
 def weights(folder, name):
@@ -169,6 +215,7 @@ def main():
             findings = check(recipe, folder, os.path.abspath(sys.argv[1]))
             if recipe.stem in EXACT and not findings:
                 findings = check_bits(recipe, folder, os.path.abspath(sys.argv[1]))
+            findings = findings or check_answers(recipe, folder, os.path.abspath(sys.argv[1]))
             for finding in findings:
                 print(f"{recipe.name}: {finding}")
                 n_failed += 1

@@ -23,6 +23,29 @@ check_string(const fine_dataset *d, int64_t offset, int64_t length)
     REQUIRE(fine__utf8_valid(text, is));
 }
 
+/* Labels ascend, or places lie in the text in order, and every label is known. */
+static inline void
+check_marks(const fine_dataset *d, const struct fine__row *row)
+{
+    int64_t last = 0, label = -1;
+
+    REQUIRE(row->n_marks == 0 || (row->first_mark >= 0 && row->n_marks > 0 &&
+                                  row->first_mark + row->n_marks <= d->n_marks));
+    for (int64_t i = 0; i < row->n_marks; i++) {
+        const struct fine__mark *mark = &d->marks[row->first_mark + i];
+
+        if (d->content == FINE__ROWS_OF_FLAGS || d->content == FINE__ROWS_OF_TAGS)
+            REQUIRE(mark->label >= 0 && mark->label < d->n_labels);
+        if (d->content == FINE__ROWS_OF_FLAGS)
+            REQUIRE(mark->label > label);
+        if (d->content == FINE__ROWS_OF_TAGS)
+            REQUIRE(mark->start >= last && mark->start < mark->end &&
+                    mark->end <= row->text_length);
+        last = mark->end;
+        label = mark->label;
+    }
+}
+
 static inline void
 check_set(const fine_dataset *d, const struct fine_dataset_options *options)
 {
@@ -39,7 +62,8 @@ check_set(const fine_dataset *d, const struct fine_dataset_options *options)
         REQUIRE(row->label >= -1 && row->label < d->n_labels);
         REQUIRE(row->line > line);
         line = row->line;
-        if (options->require_label != 0)
+        check_marks(d, row);
+        if (options->require_label != 0 && d->content <= FINE__ROWS_OF_NUMBERS)
             REQUIRE(d->content == FINE__ROWS_OF_NUMBERS ? row->value - row->value == 0.0 : row->label >= 0);
     }
     for (int64_t i = 1; i < d->n_labels && !d->labels_given; i++)

@@ -468,10 +468,10 @@ CASE(names)
 
     ck_assert_str_eq(fine__metric_names("classify")[0], "loss");
     ck_assert_str_eq(fine__metric_names("regress")[0], "loss");
-    ck_assert_ptr_null(fine__metric_names("tag"));
+    ck_assert_ptr_null(fine__metric_names("draw"));
     ck_assert(fine__metric_valid("regress", "spearman"));
     ck_assert(!fine__metric_valid("regress", "accuracy"));
-    ck_assert(!fine__metric_valid("tag", "loss"));
+    ck_assert(!fine__metric_valid("draw", "loss"));
     ck_assert(fine__metric_higher_is_better("macro_f1"));
     ck_assert(!fine__metric_higher_is_better("rmse"));
     ck_assert(fine__metric_better("loss", 1, fine__metric_worst("loss")));

@@ -43,14 +43,14 @@ START_TEST(refuses_what_it_doesnt_know)
 
     ck_assert_str_eq(findings_of(ctx, "t.txt", "a", NULL),
                      "t.txt: the name doesn't say how the rows are written; name the file .csv, "
-                     ".tsv or .jsonl, or set data.separator");
+                     ".tsv, .jsonl or .conll, or set data.separator");
     ck_assert_str_eq(findings_of(ctx, "t.json", "[]", NULL),
                      "t.json: a table in JSON is read with one object a line, from a file named "
                      ".jsonl; convert it, such as with: jq -c '.[]'");
     options.format = "xml";
     ck_assert_int_eq(parse(&d, ctx, "t.csv", "a", -1, &options), FINE_EINVAL);
     ck_assert_str_eq(fine_error_message(),
-                     "data.format: 'xml' is none of csv, tsv, jsonl, squad, txt");
+                     "data.format: 'xml' is none of csv, tsv, jsonl, squad, txt, conll");
     free_context(ctx);
 }
 END_TEST

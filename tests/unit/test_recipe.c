@@ -111,7 +111,7 @@ END_TEST
 START_TEST(tells_all)
 {
     static const char text[] = "modle: x\n"
-                               "task: {type: tag, labels: [a, a]}\n"
+                               "task: {type: classify, labels: [a, a]}\n"
                                "train:\n"
                                "  learning_rate: 1.0e-4\n"
                                "  optimizer: {learning_rte: 1}\n"
@@ -121,8 +121,7 @@ START_TEST(tells_all)
                                "sweep: {method: grid}\n";
     static const char *const messages[] = {
         "recipe:1:1: unknown key 'modle'; did you mean 'model'?",
-        "recipe:2:14: 'task.type: tag' is not available in this version",
-        "recipe:2:31: 'task.labels' holds 'a' twice",
+        "recipe:2:36: 'task.labels' holds 'a' twice",
         "recipe:4:3: unknown key 'learning_rate' in 'train'; did you mean "
         "'train.optimizer.learning_rate'?",
         "recipe:5:15: unknown key 'learning_rte' in 'train.optimizer'; did you mean "
