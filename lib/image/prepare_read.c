@@ -185,8 +185,9 @@ resize_as_convnext(struct reading *r, struct fine__preparing *p)
     } else if (p->shorter >= CONVNEXT_BENDS) {
         p->fit = FINE__FIT_EXACT;
         p->width = p->height = p->shorter;
-    } else if (p->crop_width > 0) {
-        also(r, "do_center_crop", "false for a ConvNext processor, which crops by itself");
+    } else if (p->crop_width > 0 && (p->crop_width != p->shorter || p->crop_height != p->shorter)) {
+        also(r, "do_center_crop",
+             "false for a ConvNext processor, which crops to 'size' by itself");
     } else {
         p->crop_width = p->crop_height = p->shorter;
         p->shorter = (int64_t)((double)p->shorter / part);

@@ -128,6 +128,14 @@ START_TEST(reads_what_is_there)
     ck_assert_int_eq(p.filter, FINE__BICUBIC);
     ck_assert(p.mean[2] == 0.406 && p.std[0] == 0.229);
     ck_assert(fine__preparing_is_fixed(&p));
+    /* A crop to the size that it has already. */
+    ck_assert_int_eq(read_from(&p, ctx,
+                               "{\"image_processor_type\": \"ConvNextImageProcessor\","
+                               "\"size\": {\"shortest_edge\": 112}, \"do_center_crop\": true,"
+                               "\"crop_size\": 112}"),
+                     0);
+    ck_assert_int_eq(p.shorter, 128);
+    ck_assert_int_eq(p.crop_width, 112);
     /* Silent but for its class. */
     ck_assert_int_eq(read_from(&p, ctx, "{\"image_processor_type\": \"ConvNextImageProcessor\"}"),
                      0);
@@ -188,6 +196,8 @@ START_TEST(refuses_what_it_cannot_do)
           "'size' must be" },
         { "{\"size\": 100000}", FINE_EFORMAT, 1, "'size' must be" },
         { "{\"do_center_crop\": true}", FINE_EFORMAT, 1, "'crop_size' must be there" },
+        { "{\"crop_pct\": 0.5, \"size\": 8, \"do_center_crop\": true, \"crop_size\": 4}",
+          FINE_EFORMAT, 1, "crops to 'size' by itself" },
         { "{\"do_pad\": true}", FINE_EUNSUPPORTED, 1, "'do_pad' is not done" },
         { "{\"do_flip_channel_order\": true}", FINE_EUNSUPPORTED, 1, "is not done" },
         { "{\"crop_pct\": 0, \"size\": 8}", FINE_EFORMAT, 1, "crop_pct" },
