@@ -253,8 +253,8 @@ match_param(struct fine__opening *o, int64_t i)
                                     fine__source_name(o->source), param->name);
     weight = fine__weights_at(weights, o->from[i]);
     if (!same_shape(&param->tensor, weight))
-        return fine__also(FINE_ESHAPE, "%s: weights: '%s' has shape %s, but config.json makes "
-                          "it %s", fine__source_name(o->source), param->name,
+        return fine__also(FINE_ESHAPE, "%s: weights: '%s' has shape %s, but its configuration "
+                          "makes it %s", fine__source_name(o->source), param->name,
                           shape_text(weight->n_dims, weight->shape, have, sizeof have),
                           shape_text(param->tensor.n_dims, param->tensor.shape, want,
                                      sizeof want));
