@@ -41,6 +41,23 @@ has_weights(const char *folder)
     return 0;
 }
 
+/* Whether config.json says that the model goes on with texts. */
+static int
+is_language_model(const char *folder)
+{
+    char path[4096];
+    json_t *config;
+    const char *name;
+    int is;
+
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    config = json_load_file(path, 0, NULL);
+    name = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    is = name && strstr(name, "LMHeadModel") != NULL;
+    json_decref(config);
+    return is;
+}
+
 static int
 freeze(struct bench *b)
 {
@@ -81,6 +98,12 @@ open_model(struct bench *b)
     fine_task_options_init(&task, sizeof task);
     task.type = cli_reads_images(b->model) ? "classify-image" : "classify";
     task.n_labels = b->classes;
+    if (is_language_model(b->path)) {
+        if (b->texts)
+            return cli_misuse("bench", "--texts: a language model is timed on made-up ids");
+        task.type = "language-model";
+        task.n_labels = 0;
+    }
     task.seed = b->seed;
     if (cli_reads_images(b->model) ? b->texts != NULL : b->image != 0)
         return cli_misuse("bench", "%s: the model reads %s", b->texts ? "--texts" : "--image",
@@ -292,6 +315,7 @@ cli_bench(int argc, char **argv)
         "bench",
         "MODEL",
         "Times a step: zero, forward, backward, AdamW; or a forward pass for --mode infer.\n"
+        "A model of the class ...LMHeadModel learns the next id of each, any other to classify.\n"
         "MODEL may be a folder with config.json alone: its weights are drawn then.",
         options,
         1,

@@ -213,6 +213,7 @@ void cli_columns_free(struct cli_columns *columns);
 int cli_train(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_predict(int argc, char **argv);
+int cli_generate(int argc, char **argv);
 int cli_embed(int argc, char **argv);
 int cli_tokenize(int argc, char **argv);
 int cli_forward(int argc, char **argv);

@@ -14,6 +14,7 @@ static const struct {
     { "train", cli_train, "fine-tune a model as a recipe says" },
     { "evaluate", cli_evaluate, "score a model on labelled data" },
     { "predict", cli_predict, "label texts, or give them a number" },
+    { "generate", cli_generate, "go on with texts" },
     { "embed", cli_embed, "turn texts into vectors" },
     { "tokenize", cli_tokenize, "show the ids and pieces that a model reads" },
     { "forward", cli_forward, "run raw tensors through a model, with gradients if wanted" },
@@ -25,7 +26,7 @@ static const struct {
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 /* Names that are taken: they come with a later version. */
-static const char *const later[] = { "generate", "plan", "sweep", "export" };
+static const char *const later[] = { "plan", "sweep", "export" };
 enum { N_LATER = sizeof later / sizeof later[0] };
 
 static void

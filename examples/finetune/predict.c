@@ -91,12 +91,48 @@ print_tags(const fine_session *session, int64_t i, const char *text)
     putchar('\n');
 }
 
+/* {"fills": [[{"token", "score"}, …], …]}: a list for each mask. */
+static json_t *
+fills(const fine_session *session, int64_t i)
+{
+    json_t *masks = json_array(), *object = json_object();
+    struct fine_fill_info fill = { .struct_size = sizeof fill };
+
+    for (int64_t m = 0; m < fine_session_n_masks(session, i); m++) {
+        json_t *list = json_array();
+
+        for (int64_t j = 0; fine_session_fill(session, i, m, j, &fill) == FINE_OK; j++)
+            json_array_append_new(
+                list, json_pack("{s:o,s:o}", "token", cli_json_text(fill.token, strlen(fill.token)),
+                                "score", cli_json_number(fill.score)));
+        json_array_append_new(masks, list);
+    }
+    json_object_set_new(object, "fills", masks);
+    return object;
+}
+
+/* The likeliest token of each mask and its probability, tabs between. */
+static int
+print_fills(const fine_session *session, int64_t i, int json)
+{
+    struct fine_fill_info fill = { .struct_size = sizeof fill };
+
+    if (json)
+        return cli_print_json(fills(session, i));
+    for (int64_t m = 0; fine_session_fill(session, i, m, 0, &fill) == FINE_OK; m++)
+        printf("%s%s\t%.4f", m > 0 ? "\t" : "", fill.token, fill.score);
+    putchar('\n');
+    return CLI_DONE;
+}
+
 static int
 print_answer(const fine_model *model, const fine_session *session, int64_t i, const char *text,
              int json)
 {
     int64_t best = fine_session_label(session, i);
 
+    if (fine_session_n_masks(session, i) > 0)
+        return print_fills(session, i, json);
     if (json)
         return cli_print_json(as_json(model, session, i, text));
     if (is_task(model, "tag"))
@@ -167,7 +203,8 @@ cli_predict(int argc, char **argv)
         "MODEL [FILE|-]",
         "Answers each line: a text, or a JSON object with the columns of the training data.\n"
         "Prints LABEL <tab> PROBABILITY (several with tabs between for multilabel), LABEL <tab>\n"
-        "TEXT for each entity of tag, or the number for regression; --json all scores.",
+        "TEXT for each entity of tag, the likeliest token of each mask for fill-mask, or the\n"
+        "number for regression; --json all scores.",
         options,
         1,
         2,

@@ -312,6 +312,76 @@ FINE_API int fine_session_span(const fine_session *session, int64_t i, int64_t j
 /** How many ids were cut off text i. @since 0.1 */
 FINE_API int64_t fine_session_truncated(const fine_session *session, int64_t i);
 
+struct fine_fill_info {
+    size_t struct_size;         /* set by the caller */
+    const char *token;          /* its text; borrowed until the next predict() */
+    int64_t id;
+    double score;               /* probability */
+};
+
+/** fill-mask: how many masks ([MASK] or <mask>) text i has. 0 for other tasks. @since 0.1 */
+FINE_API int64_t fine_session_n_masks(const fine_session *session, int64_t i);
+/** How many candidates there are for a mask of text i. @since 0.1 */
+FINE_API int64_t fine_session_n_fills(const fine_session *session, int64_t i, int64_t mask);
+/** Candidate j for a mask of text i, the likeliest first. @return FINE_OK; FINE_EINVAL: out is NULL
+ *  or of the wrong size, or there is no such candidate @since 0.1 */
+FINE_API int fine_session_fill(const fine_session *session, int64_t i, int64_t mask, int64_t j,
+                               struct fine_fill_info *out);
+
+/**
+ * Told of each new token.
+ *
+ * @param prompt which of the prompts
+ * @param text   what has become certain of its text since the last call; may be ""
+ * @return not 0: this prompt's text ends here
+ */
+typedef int (*fine_token_callback)(int64_t prompt, int32_t id, const char *text, void *user);
+
+struct fine_generate_options {
+    size_t struct_size;
+    int64_t max_tokens;         /* new tokens of a text; default 64 */
+    double temperature;         /* 0 (default): the likeliest token, the first of equals */
+    int64_t top_k;              /* draw from the k likeliest; 0 (default): from all */
+    double top_p;               /* draw from the likeliest that together have this probability;
+                                 * 1 (default): from all */
+    int64_t seed;
+    int64_t first;              /* the first prompt's number, where they come in several calls */
+    int32_t ignore_end;         /* 1: goes on after the end-of-text token, which is then one like any other */
+    int32_t reserved;
+    fine_token_callback on_token;   /* NULL: nobody is told. It must not use the session. */
+    void *on_token_user;
+};
+
+/** Fills in the defaults. @since 0.1 */
+FINE_API void fine_generate_options_init(struct fine_generate_options *options, size_t size);
+
+/** Why a text ended: enough tokens, the end-of-text token, the model's longest, the callback. */
+enum { FINE_ENDED_ENOUGH = 1, FINE_ENDED_TEXT, FINE_ENDED_FULL, FINE_ENDED_STOPPED };
+
+/**
+ * Goes on with each of n prompts. The same seed gives the same texts, whatever the number of
+ * threads; a prompt's text depends on its number, not on the other prompts.
+ *
+ * @param prompts n NUL-terminated UTF-8 strings; may be NULL where n is 0. An empty one begins
+ *                after the end-of-text token.
+ * @param options NULL for the defaults
+ * @return FINE_OK; FINE_EINVAL; FINE_ESTATE: no task, or no tokenizer; FINE_EUNSUPPORTED: another
+ *         task than language-model; FINE_EDATA: a prompt with more ids than the model takes, or
+ *         an empty one where there is no end-of-text token; FINE_ENUMERIC; FINE_EABI; FINE_EBUSY;
+ *         FINE_ENOMEM. On error earlier results stay.
+ * @since 0.1
+ */
+FINE_API int fine_session_generate(fine_session *session, const char *const *prompts, int64_t n,
+                                   const struct fine_generate_options *options);
+/** What was generated after prompt i, without the prompt. Borrowed until the next generate(); NULL
+ *  out of range. @since 0.1 */
+FINE_API const char *fine_session_generated(const fine_session *session, int64_t i);
+/** Its ids, *count_out of them. Borrowed; NULL out of range. @since 0.1 */
+FINE_API const int32_t *fine_session_generated_ids(const fine_session *session, int64_t i,
+                                                   int64_t *count_out);
+/** Why it ended: FINE_ENDED_…; 0 out of range. @since 0.1 */
+FINE_API int32_t fine_session_generated_ending(const fine_session *session, int64_t i);
+
 struct fine_embed_options {
     size_t struct_size;
     const char *pool;           /* "mean" (default), "cls" */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/options.h"
+#include "api/session.h"
 #include "base/alloc.h"
 #include "base/result.h"
 #include "data/tags.h"
@@ -28,6 +29,7 @@ struct results {
     int64_t *truncated;             /* ids cut off */
     struct fine__spans spans;       /* of all rows; those of row i begin at span_of[i] */
     int64_t *span_of;               /* n + 1; NULL: the task has none */
+    struct fine__fills fills;       /* fill-mask */
 };
 
 struct fine_session {
@@ -35,6 +37,7 @@ struct fine_session {
     struct fine__runner *runner;
     struct fine__tokens tokens;
     struct results predicted, embedded;
+    struct fine__generated *generated;
     /* the batch being filled */
     int32_t *ids, *types;
     int64_t *offsets, ids_capacity, types_capacity, offsets_capacity;
@@ -81,6 +84,7 @@ free_results(fine_context *ctx, struct results *results)
     fine__free(ctx, results->truncated);
     fine__free(ctx, results->spans.list);
     fine__free(ctx, results->span_of);
+    fine__fills_free(ctx, &results->fills);
     memset(results, 0, sizeof *results);
 }
 
@@ -95,6 +99,7 @@ fine_session_free(fine_session *session)
     fine__tokens_free(&session->tokens);
     free_results(model->ctx, &session->predicted);
     free_results(model->ctx, &session->embedded);
+    fine__generated_free(model->ctx, session->generated);
     fine__free(model->ctx, session->ids);
     fine__free(model->ctx, session->types);
     fine__free(model->ctx, session->offsets);
@@ -402,13 +407,55 @@ run_paths(fine_session *session, struct pass *pass)
 }
 
 /* One thread at a time; the results change hands only when all went well. */
-static int
-enter(fine_session *session, const char *function)
+int
+fine__session_enter(fine_session *session, const char *function)
 {
     if (atomic_exchange(&session->busy, true))
         return fine__fail(FINE_EBUSY, "%s: another thread uses this session; make one a thread",
                           function);
     return 0;
+}
+
+void
+fine__session_leave(fine_session *session)
+{
+    atomic_store(&session->busy, false);
+}
+
+void
+fine__session_parts(fine_session *session, struct fine__session_parts *out)
+{
+    *out = (struct fine__session_parts){ .model = session->model, .runner = session->runner,
+                                         .tokens = &session->tokens };
+}
+
+const struct fine__fills *
+fine__session_fills(const fine_session *session)
+{
+    return &session->predicted.fills;
+}
+
+struct fine__generated **
+fine__session_generated(fine_session *session)
+{
+    return &session->generated;
+}
+
+static int
+run_fills(fine_session *session, struct pass *pass)
+{
+    struct fine__session_parts parts;
+
+    if (pass->pairs != NULL)
+        return fine__fail(FINE_EINVAL, "fine_session_predict: fill-mask reads one text, but pairs "
+                          "are given");
+    pass->results.truncated = fine__alloc_array(session->model->ctx, (size_t)pass->n,
+                                                sizeof *pass->results.truncated);
+    if (pass->results.truncated == NULL)
+        return FINE_ENOMEM;
+    pass->results.n = pass->n;
+    fine__session_parts(session, &parts);
+    return fine__fill_texts(&parts, pass->texts, pass->n, &pass->results.fills);
 }
 
 static int
@@ -455,10 +502,15 @@ fine_session_predict(fine_session *session, const char *const *texts, const char
         run = run_paths;
     else if (fine__taskwork(task)->decode != NULL)
         run = run_places;
+    else if (task == FINE__FILL_MASK)
+        run = run_fills;
+    else if (task == FINE__LANGUAGE_MODEL)
+        return fine__fail(FINE_EUNSUPPORTED, "fine_session_predict: a language model goes on with "
+                          "a text: use fine_session_generate(), or finetune generate");
     else if (task != FINE__CLASSIFY && task != FINE__MULTILABEL && task != FINE__REGRESS)
         return fine__fail(FINE_EUNSUPPORTED, "fine_session_predict: the task %s has no prediction "
                           "for a text; see fine_model_forward()", fine__task_name(task));
-    FINE__TRY(enter(session, "fine_session_predict"));
+    FINE__TRY(fine__session_enter(session, "fine_session_predict"));
     pass.max_length = model->max_length;
     return finish(session, &pass, &session->predicted, run(session, &pass));
 }
@@ -564,7 +616,7 @@ fine_session_embed(fine_session *session, const char *const *texts, int64_t n,
                           "the model's %lld", (long long)pass.max_length,
                           (long long)session->model->max_positions);
     FINE__TRY(need_tokenizer(session, "fine_session_embed"));
-    FINE__TRY(enter(session, "fine_session_embed"));
+    FINE__TRY(fine__session_enter(session, "fine_session_embed"));
     return finish(session, &pass, &session->embedded, run_pass(session, &pass));
 }
 
@@ -610,7 +662,7 @@ fine_session_evaluate(fine_session *session, const fine_dataset *dataset, fine_r
 
     if (session == NULL || dataset == NULL || out == NULL)
         return fine__fail(FINE_EINVAL, "fine_session_evaluate: session, dataset or out is NULL");
-    FINE__TRY(enter(session, "fine_session_evaluate"));
+    FINE__TRY(fine__session_enter(session, "fine_session_evaluate"));
     /* Encoding holds the rows for as long as it needs them, and marks them as in use. */
     memcpy(&held, &dataset, sizeof held);
     int rc = fine__examples_encode(&examples, session->model, held, "data");

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct fine__criterion;
-
+struct fine__past;
 struct fine__statistics;
 
 struct fine__batch {
@@ -16,6 +16,9 @@ struct fine__batch {
     const int32_t *types;           /* n_tokens; NULL: all 0 */
     const int32_t *positions;       /* filled in by the runner: counted from each sequence's start */
     const int64_t *offsets;         /* n_seqs + 1: sequence i is [offsets[i], offsets[i + 1]) */
+    /* What is kept of each sequence, n_seqs of them, where they go on from there: a decoder keeps
+     * the new tokens too, and the runner counts them. NULL: sequences are whole. */
+    struct fine__past *const *past;
     /* Images in place of ids: n_seqs of them, channels last, normalised; n_tokens is 0. */
     const float *pixels;
     int64_t height, width;

@@ -189,7 +189,8 @@ layer(const fine_model *model, struct fine__tape *t, struct fine__tensor *x, int
 
     h = fine__layernorm(t, x, NULL, &at[NORM1_W].tensor, &at[NORM1_B].tensor, model->eps, 0);
     h = fine__linear_across(t, h, FINE__IDENTITY, &at[QKV_W].tensor, &at[QKV_B].tensor);
-    h = fine__attention(t, h, &how);                                            /* (N,C) */
+    h = batch->past != NULL ? fine__attention_onward(t, h, &how, batch->past, i)
+                            : fine__attention(t, h, &how);                      /* (N,C) */
     h = fine__linear_across(t, h, FINE__IDENTITY, &at[OUT_W].tensor, &at[OUT_B].tensor);
     x = fine__add(t, x, fine__dropout(t, h, p));
     h = fine__layernorm(t, x, NULL, &at[NORM2_W].tensor, &at[NORM2_B].tensor, model->eps, 0);

@@ -102,13 +102,17 @@ check_sequences(const fine_model *model, const struct fine__batch *batch)
     if (batch->n_seqs < 1 || batch->n_tokens < 1)
         return fine__fail(FINE_EDATA, "batch: it is empty");
     for (int64_t i = 0; i < batch->n_seqs; i++) {
+        const int64_t kept = batch->past != NULL ? batch->past[i]->length : 0;
         const int64_t length = batch->offsets[i + 1] - batch->offsets[i];
 
+        if (batch->past != NULL && kept + length > batch->past[i]->capacity)
+            return fine__fail(FINE_EDATA, "batch: sequence %lld has no room for %lld more ids",
+                              (long long)i, (long long)length);
         if (length < 1)
             return fine__fail(FINE_EDATA, "batch: sequence %lld has no ids", (long long)i);
-        if (length > model->max_positions)
+        if (kept + length > model->max_positions)
             return fine__fail(FINE_EDATA, "batch: sequence %lld has %lld ids; the model takes at "
-                              "most %lld", (long long)i, (long long)length,
+                              "most %lld", (long long)i, (long long)(kept + length),
                               (long long)model->max_positions);
     }
     return 0;
@@ -190,7 +194,8 @@ complete(const fine_model *model, struct fine__tape *t, const struct fine__batch
         return FINE_ENOMEM;
     for (int64_t i = 0; i < batch->n_seqs; i++)
         for (int64_t j = batch->offsets[i]; j < batch->offsets[i + 1]; j++)
-            positions[j] = (int32_t)(j - batch->offsets[i]);
+            positions[j] = (int32_t)(j - batch->offsets[i] +
+                                     (batch->past != NULL ? batch->past[i]->length : 0));
     out->positions = positions;
     if (batch->types == NULL && model->type_vocab_size > 0) {
         types = fine__arena_take_array(&t->arena, batch->n_tokens, sizeof *types);
@@ -290,7 +295,8 @@ run_head(struct fine__runner *runner, struct fine__run *run, const struct fine__
     struct fine__tape *t = &runner->tape;
     struct fine__tensor *logits;
 
-    if (run->loss_only && batch->labels != NULL && kind->n_outputs == FINE__OUTPUTS_VOCABULARY)
+    if (run->loss_only && batch->labels != NULL && batch->criterion == NULL &&
+        kind->n_outputs == FINE__OUTPUTS_VOCABULARY)
         return run_loss_alone(runner, run, batch, x);
     if (run->rows != NULL)
         x = fine__pick(t, x, run->n_rows, run->rows);
@@ -372,5 +378,7 @@ fine__runner_run(struct fine__runner *runner, struct fine__run *run)
 
     if (rc < 0)
         fine__runner_discard(runner);
+    for (int64_t i = 0; rc == 0 && run->batch->past != NULL && i < run->batch->n_seqs; i++)
+        run->batch->past[i]->length += run->batch->offsets[i + 1] - run->batch->offsets[i];
     return rc;
 }

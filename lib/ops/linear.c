@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "ops/activate.h"
 #include "ops/op.h"
+#include "ops/thin.h"
 
 #include <assert.h>
 #include <string.h>
@@ -125,12 +126,17 @@ forward(struct fine__tape *t, struct fine__node *n)
     }
     const struct fine__matrix x = { input, width, 1 };
     const bool one = in_a_row(n, 1, false) && (n->in[1 + k] == NULL || in_a_row(n, 1 + k, false));
+    const bool thin = !t->recording && fine__is_thin(rows, one ? out : each, width);
 
     for (int i = 0; i < (one ? 1 : k); i++) {
         const struct fine__tensor *bias = n->in[1 + k + i];
 
-        fine__gemm(t->ctx, rows, one ? out : each, width, x, turned(n, i),
-                   bias != NULL ? bias->data : NULL, 0, n->out->data + i * each, out);
+        if (thin)
+            fine__thin_product(t, rows, one ? out : each, width, input, turned(n, i),
+                               bias != NULL ? bias->data : NULL, n->out->data + i * each, out);
+        else
+            fine__gemm(t->ctx, rows, one ? out : each, width, x, turned(n, i),
+                       bias != NULL ? bias->data : NULL, 0, n->out->data + i * each, out);
     }
     fine__tape_rewind(t, mark);
 }

@@ -48,6 +48,19 @@ struct fine__criterion {
     double focus;                   /* gamma of the focal loss; 0: off; not with smoothing */
 };
 
+/* What is kept of a sequence that goes on: keys and values of its tokens, layer by layer. */
+struct fine__past {
+    int64_t length, capacity;       /* tokens kept; room */
+    fine__real *data;               /* fine__past_size() numbers */
+};
+int64_t fine__past_size(int64_t n_layers, int64_t capacity, int64_t width);
+/* The same where sequence i goes on from past[i]: its tokens are new ones, whose keys and values
+ * are kept as those of a layer. Who has gone through all layers adds to the lengths. Prediction
+ * only. */
+struct fine__tensor *fine__attention_onward(struct fine__tape *t, struct fine__tensor *qkv,
+                                            const struct fine__attending *how,
+                                            struct fine__past *const *past, int64_t layer);
+
 /* logits (B,C), values B x C of [0, 1] → (1): the sum over rows of the mean over columns of
  * the binary cross entropy. */
 struct fine__tensor *fine__binary_cross_entropy(struct fine__tape *t, struct fine__tensor *logits,

@@ -94,7 +94,7 @@ close_cutting(struct cutting *c, int rc, const char *what)
     if (rc == FINE_OK && out->n_rows == 0)
         rc = fine__fail(FINE_EDATA, "%s '%s': no text is long enough to learn from", what,
                         examples->dataset->name);
-    if (rc == FINE_OK && c->of == NULL)
+    if (rc == FINE_OK && c->of == NULL && examples->dataset->ids == NULL)
         rc = make_blocks(c);
     if (rc < 0) {
         fine__free(ctx, out->own_ids);

@@ -22,7 +22,7 @@ GOOD = {
 MAY_BE_NULL = "|".join((
     r"(norm|loss|type|n_dims|shape|data|count)_out$", r"_(encode|predict) pairs?$", "fine_dataset_add (pair|label|group)$",
     "fine_trainer_new schedule$", "fine_trainer_(evaluate|finish|fit) out$", "fine_recipe_run (out|progress|user)$",
-    "fine_tensors_put data$", "fine_recipe_parse folder$", "fine_tokenizer_decode (out|length)$"))
+    "fine_tensors_put data$", "_generated_ids count_out$", "fine_recipe_parse folder$", "fine_tokenizer_decode (out|length)$"))
 SETUP = r"""
 #include "tiny.h"
 

@@ -76,7 +76,7 @@ class Cli(unittest.TestCase):
         self.expect(2, says="Usage: finetune")
         self.expect(2, "trian", says="did you mean 'train'")
         self.expect(2, "dance", says="finetune --help")
-        for later in ("generate", "plan", "sweep", "export"):
+        for later in ("plan", "sweep", "export"):
             self.expect(2, later, "x", says="not available in version")
         out, _ = self.expect(0, "--version")
         self.assertRegex(out, r"^finetune \d+\.\d+\.\d+\n$")
