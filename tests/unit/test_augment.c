@@ -182,7 +182,7 @@ START_TEST(erases_a_rectangle)
         if (n == 0)
             continue;
         ck_assert_int_eq(n, (right - left + 1) * (bottom - top + 1));
-        ck_assert(n >= N * 0.015 && n <= N * 0.36);
+        ck_assert((double)n >= N * 0.015 && (double)n <= N * 0.36);
         n_erased++;
         area += (double)n / N;
     }
