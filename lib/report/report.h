@@ -34,7 +34,7 @@ struct fine__report_data {
     fine_context *ctx;
     /* Set by the caller, borrowed, NULL where unknown. */
     const char *title;          /* the run's name: "reviews" */
-    const char *task;           /* "classify", "regress" */
+    const char *task;           /* as in fine_task_options.type */
     const char *metric;         /* what best was chosen by; NULL or "loss": the task's first score */
     const char *base_model;     /* name of the folder or model it started from */
     const char *model_path;     /* where the fine-tuned model lies, for the examples */
