@@ -53,8 +53,8 @@ FINE_API void fine_model_options_init(struct fine_model_options *options, size_t
  * index and shards of either; no pickle is run), the tokenizer's files where there are any,
  * finetune.json where this library wrote it.
  * Image models come under transformers', timm's and torchvision's names, with their
- * config.json or, without one, with options->architecture; then path may also be a file of
- * weights alone.
+ * config.json or, without one, with options->architecture; then path may also be the file
+ * of weights itself (weights.pth), of whose folder nothing else is read.
  *
  * @return FINE_OK; FINE_EINVAL: also an architecture beside a config.json; FINE_EIO; FINE_EFORMAT: a malformed file;
  *         FINE_ESHAPE: weights missing, left over or of the wrong shape, every one of
@@ -140,13 +140,28 @@ FINE_API int fine_model_has_adapter(const fine_model *model);
 /**
  * Writes a model folder that Hugging Face's tools read (what each pooling means for
  * them: docs/model-folder.md); with an adapter PEFT's folder instead, which names the base
- * and holds the head. A folder that is there is replaced file by file, each
- * complete or untouched; model.safetensors comes last.
+ * and holds the head. All files are written aside first, in a hidden folder within this one;
+ * until they are complete, a folder that is there stays as it is. Then they are renamed, the
+ * weights last. Weights of more than 5 GB are cut into shards, as fine_model_save_sharded()
+ * does.
  *
  * @return FINE_OK; FINE_EINVAL; FINE_EIO; FINE_ENOMEM
  * @since 0.1
  */
 FINE_API int fine_model_save(fine_model *model, const char *folder);
+
+/**
+ * The same with a limit of your own: tensors of more than max_shard_bytes in all go into
+ * several files, model-00001-of-0000N.safetensors …, with model.safetensors.index.json beside
+ * them. A tensor that is larger alone has a file of its own. Shards of older weights are
+ * removed once the new index is in place.
+ *
+ * @return FINE_OK; FINE_EINVAL: also a limit below 1, or one that makes more than 1024 files;
+ *         FINE_EIO; FINE_ENOMEM
+ * @since 0.1
+ */
+FINE_API int fine_model_save_sharded(fine_model *model, const char *folder,
+                                     int64_t max_shard_bytes);
 
 struct fine_param_info {
     size_t struct_size;         /* set by the caller */

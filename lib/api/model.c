@@ -13,6 +13,9 @@
 static_assert(offsetof(struct fine_model_options, seed) == sizeof(size_t), "fields never move");
 static_assert(offsetof(struct fine_task_options, type) == sizeof(size_t), "fields never move");
 
+/* As transformers cuts by default. */
+#define SHARD_BYTES INT64_C(5000000000)
+
 /* The structs as they were in 0.1. */
 static const size_t model_v1 = offsetof(struct fine_model_options, adapter) +
                                sizeof(char *);
@@ -183,7 +186,16 @@ fine_model_save(fine_model *model, const char *folder)
 {
     if (model == NULL || folder == NULL)
         return fine__fail(FINE_EINVAL, "fine_model_save: model or folder is NULL");
-    return fine__model_save(model, folder);
+    return fine__model_save(model, folder, SHARD_BYTES);
+}
+
+int
+fine_model_save_sharded(fine_model *model, const char *folder, int64_t max_shard_bytes)
+{
+    if (model == NULL || folder == NULL || max_shard_bytes < 1)
+        return fine__fail(FINE_EINVAL, "fine_model_save_sharded: model or folder is NULL, or "
+                          "max_shard_bytes is not positive");
+    return fine__model_save(model, folder, max_shard_bytes);
 }
 
 /* ---- questions ---- */

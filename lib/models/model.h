@@ -98,7 +98,8 @@ int fine__model_set_task(fine_model *model, const struct fine_task_options *opti
 int fine__model_freeze(fine_model *model, const char *spec);
 /* What is trained follows from what is frozen and from the pooling. */
 void fine__model_update_trained(fine_model *model);
-int fine__model_save(fine_model *model, const char *folder);
+/* Weights of more than max_shard_bytes in several files. */
+int fine__model_save(fine_model *model, const char *folder, int64_t max_shard_bytes);
 
 void fine__preparation_free(fine_context *ctx, struct fine__preparation *preparation);
 int fine__model_set_labels(fine_model *model, const char *const *names, int64_t n);

@@ -4,7 +4,7 @@
  * With the family's own head the folder is one of its classes (BertForSequenceClassification)
  * and needs nothing else. With cls or mean pooling transformers has no such class: then it is the bare encoder, the head
  * lies in head.safetensors, and modules.json says how to pool for sentence-transformers.
- * Every file is complete or untouched; the weights come last.
+ * All is written aside and renamed when it is complete (placing.c); the weights come last.
  */
 #include <string.h>
 
@@ -14,13 +14,16 @@
 #include "models/adapter.h"
 #include "models/family.h"
 #include "models/kinds.h"
+#include "models/placing.h"
 #include "text/tokenizer.h"
 #include <finetune/version.h>
 
 struct saving {
     fine_model *model;
-    const char *folder;
+    const char *folder;             /* where files are written now */
     bool whole;                     /* the head goes into model.safetensors */
+    int64_t max_shard_bytes;
+    struct fine__placing placing;
 };
 
 static int
@@ -437,14 +440,15 @@ list_weights(const struct saving *s, bool head_file, struct fine__weight_out *li
     return n;
 }
 
+/* A head or an adapter as a file of that name; NULL: the model's weights. */
 static int
-write_weights(const struct saving *s, const char *file, bool head_file)
+write_weights(struct saving *s, const char *file, bool head_file)
 {
     static const char *const metadata[] = { "format", "pt" };
     const fine_model *model = s->model;
     const int64_t most = model->params.count + model->norms.count * FINE__N_BUFFERS;
     struct fine__weight_out *list = fine__alloc_array(model->ctx, (size_t)most, sizeof *list);
-    char *path = fine__path_join(model->ctx, s->folder, file);
+    char *path = fine__path_join(model->ctx, s->folder, file != NULL ? file : "");
     struct fine__buf names;
     int64_t n = 0;
     int rc = list == NULL || path == NULL ? FINE_ENOMEM : 0;
@@ -459,55 +463,91 @@ write_weights(const struct saving *s, const char *file, bool head_file)
     for (int64_t i = 0; rc == 0 && i < n; i++, name += strlen(name) + 1)
         list[i].name = name;
     if (rc == 0)
-        rc = fine__safetensors_write(model->ctx, path, list, n, metadata, 1);
+        rc = file != NULL ? fine__safetensors_write(model->ctx, path, list, n, metadata, 1)
+                          : fine__placing_write(&s->placing, list, n, s->max_shard_bytes);
     fine__free(model->ctx, list);
     fine__free(model->ctx, path);
     fine__buf_free(&names);
     return rc;
 }
 
-/* PEFT's files. Weights that an earlier model left here would pass for the adapter's base. */
+/* PEFT's configuration. */
 static int
-write_adapter(const struct saving *s)
+write_adapter(struct saving *s)
 {
-    fine_context *ctx = s->model->ctx;
-    char *here = fine__path_absolute(ctx, s->folder);
-    const bool at_home = here != NULL && strcmp(here, s->model->adapter->base) == 0;
     struct fine__buf config;
 
-    fine__free(ctx, here);
     FINE__TRY(write_weights(s, "adapter_model.safetensors", false));
-    if (!at_home)
-        FINE__TRY(remove_file(s, "model.safetensors"));
-    fine__buf_init(&config, ctx);
+    fine__buf_init(&config, s->model->ctx);
     fine__adapter_write_config(s->model, &config);
     return write_file(s, "adapter_config.json", &config);
 }
 
-int
-fine__model_save(fine_model *model, const char *folder)
+/* ---- all together: aside, then into place ---- */
+
+static int
+write_all(struct saving *s)
 {
-    struct saving s = { .model = model, .folder = folder };
+    const fine_model *model = s->model;
+
+    FINE__TRY(write_config(s));
+    if (model->task != FINE__TASK_NONE)
+        FINE__TRY(write_notes(s));
+    FINE__TRY(write_card(s));
+    if (model->n_channels > 0)
+        FINE__TRY(write_preparing(s));
+    if (model->tokenizer != NULL)
+        FINE__TRY(fine__tokenizer_save(model->tokenizer, model->ctx, s->folder));
+    if (model->adapter != NULL)
+        return write_adapter(s);
+    if (!s->whole && model->task != FINE__TASK_NONE) {
+        FINE__TRY(write_pooling(s));
+        FINE__TRY(write_weights(s, "head.safetensors", true));
+    }
+    return write_weights(s, NULL, false);
+}
+
+/* Weights that an earlier model left here would pass for the adapter's base. */
+static int
+place_adapter(struct saving *s)
+{
+    fine_context *ctx = s->model->ctx;
+    char *here = fine__path_absolute(ctx, s->placing.folder);
+    const bool at_home = here != NULL && strcmp(here, s->model->adapter->base) == 0;
+
+    fine__free(ctx, here);
+    FINE__TRY(fine__placing_move(&s->placing, "adapter_model.safetensors"));
+    if (!at_home)
+        FINE__TRY(fine__placing_remove_weights(&s->placing));
+    return fine__placing_move(&s->placing, "adapter_config.json");
+}
+
+static int
+place_all(struct saving *s)
+{
+    FINE__TRY(fine__placing_move_files(&s->placing));
+    s->folder = s->placing.folder;
+    if (s->model->adapter != NULL)
+        return place_adapter(s);
+    FINE__TRY(remove_file(s, "adapter_config.json"));
+    FINE__TRY(remove_file(s, "adapter_model.safetensors"));
+    if (s->whole || s->model->task == FINE__TASK_NONE)
+        FINE__TRY(remove_pooling(s));
+    return fine__placing_move_weights(&s->placing);
+}
+
+int
+fine__model_save(fine_model *model, const char *folder, int64_t max_shard_bytes)
+{
+    struct saving s = { .model = model, .max_shard_bytes = max_shard_bytes };
+    int rc;
 
     s.whole = model->head != NULL && model->head->architecture != NULL;
-    FINE__TRY(fine__mkdirs(model->ctx, folder));
-    FINE__TRY(write_config(&s));
-    if (model->task != FINE__TASK_NONE)
-        FINE__TRY(write_notes(&s));
-    FINE__TRY(write_card(&s));
-    if (model->n_channels > 0)
-        FINE__TRY(write_preparing(&s));
-    if (model->tokenizer != NULL)
-        FINE__TRY(fine__tokenizer_save(model->tokenizer, model->ctx, folder));
-    if (model->adapter != NULL)
-        return write_adapter(&s);
-    FINE__TRY(remove_file(&s, "adapter_config.json"));
-    FINE__TRY(remove_file(&s, "adapter_model.safetensors"));
-    if (s.whole || model->task == FINE__TASK_NONE) {
-        FINE__TRY(remove_pooling(&s));
-    } else {
-        FINE__TRY(write_pooling(&s));
-        FINE__TRY(write_weights(&s, "head.safetensors", true));
-    }
-    return write_weights(&s, "model.safetensors", false);
+    FINE__TRY(fine__placing_begin(&s.placing, model->ctx, folder));
+    s.folder = s.placing.aside;
+    rc = write_all(&s);
+    if (rc == 0)
+        rc = place_all(&s);
+    fine__placing_end(&s.placing);
+    return rc;
 }

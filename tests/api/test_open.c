@@ -372,11 +372,37 @@ START_TEST(absurd_products)
 }
 END_TEST
 
+/* A file of weights alone: what it is, the caller says; what lies beside it is not read. */
+START_TEST(one_file)
+{
+    char *folder = new_folder(), *saved = new_folder();
+    struct fine_model_options options;
+    fine_model *model, *again;
+
+    fine_model_options_init(&options, sizeof options);
+    options.architecture = "cifar-resnet20";
+    options.random_weights = 1;
+    OK(fine_model_open(&model, ctx, folder, &options));
+    OK(fine_model_save(model, saved));
+    options.random_weights = 0;
+    FAILS(FINE_EINVAL, fine_model_open(&again, ctx, saved, &options)); /* config.json says it */
+    OK(fine_model_open(&again, ctx, inside(saved, "model.safetensors"), &options));
+    ck_assert_str_eq(fine_model_family(again), "resnet");
+    FAILS(FINE_EIO, fine_model_open(&again, ctx, inside(saved, "model.safetensors"), NULL));
+    ck_assert_ptr_nonnull(strstr(fine_error_message(), "architecture its weights have"));
+    FAILS(FINE_EINVAL, fine_model_open(&again, ctx, inside(saved, "config.json"), &options));
+    fine_model_free(model);
+    fine_model_free(again);
+    remove_folder(folder);
+    remove_folder(saved);
+}
+END_TEST
+
 int
 main(void)
 {
-    const TTest *const tests[] = { memory_is_as_a_folder, sizes,          other_keys, all_findings,
-                                   no_configuration,      absurd_products };
+    const TTest *const tests[] = { memory_is_as_a_folder, sizes,           other_keys, all_findings,
+                                   no_configuration,      absurd_products, one_file };
 
     return run_tests_with(setup, teardown, "open", tests, COUNT(tests));
 }

@@ -495,6 +495,28 @@ START_TEST(saved_and_opened_again)
 }
 END_TEST
 
+/* In shards: the same weights, and in one file again. */
+START_TEST(saved_in_shards)
+{
+    char *folder = new_folder();
+    fine_model *model = open_golden(FOLDER), *again;
+
+    OK(fine_model_save_sharded(model, folder, 20000));
+    ck_assert_int_eq(access(inside(folder, "model-00001-of-00003.safetensors"), R_OK), 0);
+    ck_assert_int_ne(access(inside(folder, "model.safetensors"), R_OK), 0);
+    again = open_golden(folder);
+    ck_assert_str_eq(fine_model_fingerprint(again), fine_model_fingerprint(model));
+    OK(fine_model_save(again, folder));
+    ck_assert_int_ne(access(inside(folder, "model-00001-of-00003.safetensors"), R_OK), 0);
+    fine_model_free(again);
+    again = open_golden(folder);
+    ck_assert_str_eq(fine_model_fingerprint(again), fine_model_fingerprint(model));
+    fine_model_free(again);
+    fine_model_free(model);
+    remove_folder(folder);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -506,7 +528,8 @@ main(void)
                                    a_file_of_pytorch,
                                    element_types,
                                    names,
-                                   saved_and_opened_again };
+                                   saved_and_opened_again,
+                                   saved_in_shards };
 
     return run_tests_with(setup, teardown, "golden", tests, COUNT(tests));
 }
