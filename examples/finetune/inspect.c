@@ -145,6 +145,7 @@ inspect_data(const char *path, const char *task, struct cli_columns *columns,
     fine_dataset_options_init(&how, sizeof how);
     how.require_label = 0;
     how.task = task ? task : columns->label_separator ? "multilabel" : NULL;
+    how.label_is_number = task && strcmp(task, "regress") == 0;
     if ((exit_code = cli_columns_apply(columns, "inspect", &how)) != CLI_DONE)
         return exit_code;
     if ((rc = fine_dataset_open(&data, context, path, &how)) < 0)
@@ -206,7 +207,7 @@ cli_inspect(int argc, char **argv)
         { "--freeze", CLI_TEXT, &freeze, "SPEC",
           "MODEL: show what this freezes: all, embeddings..3, …" },
         CLI_ARCHITECTURE_OPTION(architecture),
-        { "--task", CLI_TEXT, &task, "TASK", "DATA: what its rows are for: multilabel, tag, …" },
+        { "--task", CLI_TEXT, &task, "TASK", "DATA: what its rows are for: multilabel, tag, answer, …" },
         CLI_COLUMN_OPTIONS(columns),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
     };

@@ -7,6 +7,61 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A place in the context of row i; place 0 is the likeliest. Empty: no answer. */
+static int
+put_place(json_t *object, const fine_session *session, const struct cli_rows *rows, int64_t i,
+          int64_t place)
+{
+    struct fine_span_info span = { .struct_size = sizeof span };
+    int rc = fine_session_span(session, i, place, &span);
+
+    if (rc < 0)
+        return rc;
+    json_object_set_new(object, "answer", cli_json_text(rows->seconds[i] + span.start,
+                                                        (size_t)(span.end - span.start)));
+    json_object_set_new(object, "start", json_integer(span.start));
+    json_object_set_new(object, "end", json_integer(span.end));
+    json_object_set_new(object, "score", cli_json_number(span.score));
+    return FINE_OK;
+}
+
+static int
+print_places(const fine_session *session, const struct cli_rows *rows, int64_t i, int64_t top,
+             int json)
+{
+    const int64_t n = fine_session_n_spans(session, i);
+    struct fine_span_info span = { .struct_size = sizeof span };
+    json_t *object, *all;
+    int rc = 0;
+
+    if (!json) {
+        for (int64_t k = 0; k < n && k < (top > 0 ? top : 1); k++) {
+            if ((rc = fine_session_span(session, i, k, &span)) < 0)
+                return cli_fail(rc, CLI_READING);
+            printf("%.*s\t%.4f\n", (int)(span.end - span.start), rows->seconds[i] + span.start,
+                   span.score);
+        }
+        return CLI_DONE;
+    }
+    object = json_object();
+    rc = put_place(object, session, rows, i, 0);
+    if (top > 0) {
+        all = json_array();
+        for (int64_t k = 0; rc >= 0 && k < n && k < top; k++) {
+            json_t *one = json_object();
+
+            rc = put_place(one, session, rows, i, k);
+            json_array_append_new(all, one);
+        }
+        json_object_set_new(object, "best", all);
+    }
+    if (rc < 0) {
+        json_decref(object);
+        return cli_fail(rc, CLI_READING);
+    }
+    return cli_print_json(object);
+}
+
 static int
 is_task(const fine_model *model, const char *task)
 {
@@ -150,8 +205,9 @@ print_answer(const fine_model *model, const fine_session *session, int64_t i, co
 /* Every block is answered before the next is read. */
 static int
 answer_all(const fine_model *model, fine_session *session, struct cli_rows *rows,
-           struct cli_lines *lines, const struct cli_common *common)
+           struct cli_lines *lines, int64_t top, const struct cli_common *common)
 {
+    const int has_places = strcmp(fine_model_task(model), "answer") == 0;
     int64_t n_cut = 0;
     int exit_code, rc;
 
@@ -166,7 +222,9 @@ answer_all(const fine_model *model, fine_session *session, struct cli_rows *rows
             return exit_code;
         }
         for (int64_t i = 0; i < rows->n && exit_code == CLI_DONE; i++) {
-            exit_code = print_answer(model, session, i, rows->texts[i], common->json);
+            exit_code = has_places
+                            ? print_places(session, rows, i, top, common->json)
+                            : print_answer(model, session, i, rows->texts[i], common->json);
             n_cut += fine_session_truncated(session, i) > 0;
         }
         if (exit_code == CLI_DONE)
@@ -189,11 +247,14 @@ cli_predict(int argc, char **argv)
     const char *architecture = NULL;
     const char *arguments[3], *text = NULL, *text_pair = NULL;
     int32_t pair = 0, plain = 0;
+    int64_t top = 0;
+    int answers;
     const struct cli_option options[] = {
         { "--text", CLI_TEXT, &text, "COLUMN",
           "key of the text in JSON lines; default: as trained" },
         { "--text-pair", CLI_TEXT, &text_pair, "COLUMN", "key of the second text" },
         { "--pair", CLI_FLAG, &pair, NULL, "two texts a line, a tab between; default: as trained" },
+        { "--top", CLI_COUNT, &top, "N", "answers: list the N likeliest, 20 at most" },
         { "--plain", CLI_FLAG, &plain, NULL, "a line that begins with { is a text, not JSON" },
         CLI_ARCHITECTURE_OPTION(architecture),
         { NULL, CLI_FLAG, NULL, NULL, NULL },
@@ -204,7 +265,8 @@ cli_predict(int argc, char **argv)
         "Answers each line: a text, or a JSON object with the columns of the training data.\n"
         "Prints LABEL <tab> PROBABILITY (several with tabs between for multilabel), LABEL <tab>\n"
         "TEXT for each entity of tag, the likeliest token of each mask for fill-mask, or the\n"
-        "number for regression; --json all scores.",
+        "number for regression; --json all scores. Answers are places in the line's second text, an\n"
+        "empty one where it has none; --json gives their bytes.",
         options,
         1,
         2,
@@ -233,15 +295,20 @@ cli_predict(int argc, char **argv)
                          arguments[0]);
         goto out;
     }
-    rows.text_column = text ? text : remembered.text ? remembered.text : "text";
+    answers = strcmp(fine_model_task(model), "answer") == 0;
+    rows.text_column = text              ? text
+                       : remembered.text ? remembered.text
+                       : answers         ? "question"
+                                         : "text";
     rows.pair_column = text_pair              ? text_pair
                        : remembered.text_pair ? remembered.text_pair
+                       : answers              ? "context"
                                               : "text_pair";
-    rows.pairs = pair || text_pair || remembered.text_pair;
+    rows.pairs = answers || pair || text_pair || remembered.text_pair;
     rows.plain = plain;
     if ((exit_code = cli_lines_open(&lines, arguments[1])) != CLI_DONE)
         goto out;
-    exit_code = answer_all(model, session, &rows, &lines, &common);
+    exit_code = answer_all(model, session, &rows, &lines, top, &common);
     cli_rows_clear(&rows);
     cli_lines_close(&lines);
 out:

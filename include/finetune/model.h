@@ -86,17 +86,24 @@ struct fine_task_options {
     const char *pool;                  /* "pooler" (default), "cls", "mean"; images: leave it */
     const char *const *labels;         /* all that classify, and multilabel and tag: in order; NULL: "LABEL_0" … */
     int64_t n_labels;                  /* theirs: at least 2 (multilabel: 1); else 0 */
-    int64_t max_length;                /* ids a text; 0: the model's own limit; above it is an error */
+    int64_t max_length;                /* ids a text; 0: the model's own limit (answer: 384 at
+                                        * most); above the limit is an error */
     int64_t seed;                      /* for the new head */
-    const char *overlong;              /* "truncate" (default) or "error" */
+    const char *overlong;              /* "truncate" (default) or "error"; answer: "window"
+                                        * (default) too: long contexts are read in windows */
     double mask_rate;                  /* fill-mask: share of the tokens to guess; 0: 0.15 */
     int32_t whole_words;               /* fill-mask: 1: all tokens of a word, or none */
-    int32_t reserved;                  /* 0 */
+    int32_t no_answer;                 /* answer: 1: a question may have none */
     const char *words;                 /* tag: what has one tag: "blanks": what lies between blanks;
                                         * "tokenizer": what it cuts at punctuation too; default:
                                         * as in the training data, blanks for CoNLL files */
     const char *label_pieces;          /* tag: "first" (default): a word's first piece alone is
                                         * learnt; "all" */
+    int64_t stride;                    /* answer: ids that neighbouring windows share; 0: a third
+                                        * of max_length; at most half of it */
+    int64_t max_answer_length;         /* answer: ids it may have at most; 0: 30 */
+    double null_threshold;             /* answer: none is the answer where it scores better than
+                                        * the best place by more than this; default 0 */
 };
 
 /** Fills in the defaults. @since 0.1 */

@@ -19,7 +19,7 @@ static_assert(offsetof(struct fine_task_options, type) == sizeof(size_t), "field
 /* The structs as they were in 0.1. */
 static const size_t model_v1 = offsetof(struct fine_model_options, adapter) +
                                sizeof(char *);
-static const size_t task_v1 = offsetof(struct fine_task_options, overlong) + sizeof(char *);
+static const size_t task_v1 = offsetof(struct fine_task_options, null_threshold) + sizeof(double);
 static const size_t param_v1 = offsetof(struct fine_param_info, frozen) + sizeof(int32_t);
 
 static const struct fine_model_options model_defaults = { .struct_size = sizeof model_defaults,

@@ -238,6 +238,43 @@ fine__squad_row(struct fine__table *t, const struct fine__json *object, int64_t 
 
 /* ---- SQuAD's one object ---- */
 
+static void
+count_values(struct fine__squad *s, const struct fine__json *const levels[3])
+{
+    for (int r = 0; r < FINE__ROLES; r++)
+        s->n_with[r] +=
+            find(levels, s->t->column[r]) != NULL ||
+            (r == FINE__ROLE_LABEL && fine__json_get(levels[0], "is_impossible") != NULL);
+}
+
+/* A column that no question has is one finding, whatever it did to them. */
+static void
+check_columns(struct fine__squad *s)
+{
+    static const struct {
+        enum fine__role role;
+        const char *key;
+    } needed[] = { { FINE__ROLE_TEXT, "text" },
+                   { FINE__ROLE_PAIR, "text_pair" },
+                   { FINE__ROLE_LABEL, "label" },
+                   { FINE__ROLE_GROUP, "group" } };
+    bool all = true;
+
+    for (int i = 0; i < FINE__COUNT(needed) && s->number > 0; i++) {
+        if (s->n_with[needed[i].role] > 0 || !fine__table_needs(s->t, needed[i].role))
+            continue;
+        if (all) {
+            fine__buf_clear(&s->t->findings);
+            s->t->n_findings = 0;
+        }
+        all = false;
+        fine__table_bad_file(s->t, 0,
+                             "none of the %lld questions has '%.60s'; set data.%s to the "
+                             "name it has",
+                             (long long)s->number, s->t->column[needed[i].role], needed[i].key);
+    }
+}
+
 static int
 read_paragraph(struct fine__squad *s, const struct fine__json *paragraph,
                const struct fine__json *article)
@@ -262,6 +299,7 @@ read_paragraph(struct fine__squad *s, const struct fine__json *paragraph,
                                                      article };
 
         s->number++;
+        count_values(s, levels);
         if (text != NULL && length <= FINE__MAX_FIELD) {
             FINE__TRY(read_question(s, levels, &c));
             continue;
@@ -386,6 +424,8 @@ fine__squad_read(struct fine__table *t)
     FINE__TRY(rc);
     fine__buf_free(bytes); /* the tree has copies; kept texts come here anew */
     rc = read_articles(&s, root);
+    if (rc == 0)
+        check_columns(&s);
     if (rc == 0)
         rc = list_columns(t);
     fine__json_free(root);

@@ -30,6 +30,7 @@ struct fine__squad {
     int64_t line, number;           /* of the question; line 0: in SQuAD's one object */
     const char *id;                 /* NULL: none */
     bool is_bad;
+    int64_t n_with[FINE__ROLES];    /* questions that have a value in that role */
     struct fine__kept memo[FINE__MEMO];     /* used last comes first */
 };
 

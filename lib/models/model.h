@@ -38,6 +38,15 @@ struct fine__preparation {
     int32_t header;
 };
 
+/* The task answer: how a question is put, and an answer picked. */
+struct fine__answering {
+    bool windows;                       /* a long context is read in windows; else it is cut */
+    int64_t stride;                     /* ids that neighbouring windows share */
+    int64_t max_answer;                 /* the most ids that an answer may have */
+    bool no_answer;                     /* a question may have none … */
+    double null_threshold;              /* … which must be likelier than the best by this much */
+};
+
 struct fine_model {
     atomic_int references, sessions;    /* sessions: runners that predict now */
     atomic_bool training;               /* a trainer holds it */
@@ -72,6 +81,7 @@ struct fine_model {
     bool whole_words;
     enum fine__words words;             /* tag */
     bool label_all_pieces;              /* tag: not a word's first piece alone */
+    struct fine__answering answering;
     char **labels;
     int64_t n_labels;
     char *freeze_spec;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "models/answering.h"
 #include "models/open.h"
 
 enum { MAX_NOTES = 64 << 20 };
@@ -157,6 +158,8 @@ read_notes(struct fine__opening *o)
     if (words != NULL && !fine__words_find(words, &model->words))
         return fine__fail(FINE_EFORMAT, "finetune.json: 'words' is neither blanks nor tokenizer");
     model->label_all_pieces = pieces != NULL && strcmp(pieces, "all") == 0;
+    if (model->task == FINE__ANSWER)
+        FINE__TRY(fine__answering_note(&model->answering, task, model->max_length));
     if (base != NULL && strlen(base) == 32)
         memcpy(model->base_fingerprint, base, 33);
     return read_preparation(model, fine__json_get(o->notes, "data"));
@@ -239,6 +242,11 @@ task_from_config(struct fine__opening *o)
             if (head->tasks & FINE__TASK_BIT(task))
                 model->task = (enum fine__task)task;
     model->head = head;
+    if (model->task == FINE__ANSWER) {
+        if (model->max_length > FINE__ANSWER_LENGTH)
+            model->max_length = FINE__ANSWER_LENGTH;
+        fine__answering_default(&model->answering, model->max_length);
+    }
     if (fine__kind(model->task)->least_labels == 0)
         return 0;
     const int64_t said = fine__json_int(fine__json_get(o->config, "num_classes"), n);

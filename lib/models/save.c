@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "io/safetensors.h"
 #include "models/adapter.h"
+#include "models/answering.h"
 #include "models/family.h"
 #include "models/kinds.h"
 #include "models/placing.h"
@@ -242,7 +243,9 @@ write_notes(const struct saving *s)
     if (model->n_channels == 0)
         fine__buf_printf(&out, ", \"max_length\": %lld, \"overlong\": \"%s\"",
                          (long long)model->max_length,
-                         model->overlong_is_error ? "error" : "truncate");
+                         model->overlong_is_error                                       ? "error"
+                         : model->task == FINE__ANSWER && model->answering.windows ? "window"
+                                                                                        : "truncate");
     if (model->task == FINE__FILL_MASK) {
         fine__buf_text(&out, ", \"mask_rate\": ");
         fine__buf_number(&out, model->mask_rate);
@@ -253,6 +256,8 @@ write_notes(const struct saving *s)
     if (model->task == FINE__TAG)
         fine__buf_printf(&out, ", \"label_pieces\": \"%s\"",
                          model->label_all_pieces ? "all" : "first");
+    if (model->task == FINE__ANSWER)
+        fine__answering_write(&model->answering, &out);
     fine__buf_text(&out, ", \"labels\": [");
     for (int64_t i = 0; i < model->n_labels; i++) {
         fine__buf_text(&out, i > 0 ? ", " : "");

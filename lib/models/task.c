@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "models/answering.h"
 #include "models/family.h"
 #include "models/kinds.h"
 
@@ -15,6 +16,7 @@ struct wanted {
     bool overlong_is_error, whole_words, label_all_pieces;
     double mask_rate;
     enum fine__words words;
+    struct fine__answering answering;
 };
 
 static int
@@ -115,20 +117,23 @@ read_wanted(const fine_model *model, const struct fine_task_options *options, st
                           (long long)options->n_labels);
     w->n_outputs = fine__task_n_outputs(model, w->task, options->n_labels);
     if (kind->reads_image)
-        return 0;
+        return fine__answering_read(&w->answering, options, w->task, 0);
     w->max_length = options->max_length;
     if (w->max_length < 0 || w->max_length > model->max_positions)
         return fine__fail(FINE_EINVAL, "task: max_length %lld is not within the model's limit of "
                           "%lld", (long long)w->max_length, (long long)model->max_positions);
     if (w->max_length == 0)
-        w->max_length = model->max_positions;
+        w->max_length = w->task == FINE__ANSWER && model->max_positions > FINE__ANSWER_LENGTH
+                            ? FINE__ANSWER_LENGTH : model->max_positions;
     if (w->max_length < 3)
         return fine__fail(FINE_EINVAL, "task: max_length %lld leaves no room for text between the "
                           "added ids; give at least 3", (long long)w->max_length);
     if (options->overlong != NULL && strcmp(options->overlong, "truncate") != 0 &&
-        strcmp(options->overlong, "error") != 0)
-        return fine__fail(FINE_EINVAL, "task: overlong '%s' is not known; use truncate or error",
-                          options->overlong);
+        strcmp(options->overlong, "error") != 0 &&
+        (w->task != FINE__ANSWER || strcmp(options->overlong, "window") != 0))
+        return fine__fail(FINE_EINVAL, "task: overlong '%s' is not known%s; use truncate%s error",
+                          options->overlong, w->task == FINE__ANSWER ? "" : " to this task",
+                          w->task == FINE__ANSWER ? ", window or" : " or");
     w->mask_rate = options->mask_rate == 0 ? FINE__MASK_RATE : options->mask_rate;
     w->whole_words = options->whole_words != 0;
     if (!(w->mask_rate > 0 && w->mask_rate <= 1))
@@ -137,7 +142,8 @@ read_wanted(const fine_model *model, const struct fine_task_options *options, st
         return fine__fail(FINE_EINVAL, "task: mask_rate and whole_words are for fill-mask, not for "
                           "%s", kind->name);
     w->overlong_is_error = options->overlong != NULL && strcmp(options->overlong, "error") == 0;
-    return read_words(options, w);
+    FINE__TRY(read_words(options, w));
+    return fine__answering_read(&w->answering, options, w->task, w->max_length);
 }
 
 /* True where the head that is there has the same shape and reads the same vector. */
@@ -255,6 +261,7 @@ fine__model_set_task(fine_model *model, const struct fine_task_options *options)
     model->whole_words = w.whole_words;
     model->words = w.words;
     model->label_all_pieces = w.label_all_pieces;
+    model->answering = w.answering;
     fine__model_update_trained(model);
     return 0;
 }

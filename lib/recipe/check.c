@@ -41,7 +41,7 @@ check_required(const fine_recipe *recipe)
 {
     static const struct { int key; const char *message; } required[] = {
         { FINE__MODEL_PATH, "is missing: the pre-trained model's folder" },
-        { FINE__TASK_TYPE, "is missing: classify, multilabel, regress, tag, fill-mask, "
+        { FINE__TASK_TYPE, "is missing: classify, multilabel, regress, tag, answer, fill-mask, "
                            "language-model" },
         { FINE__DATA_TRAIN, "is missing: the file with the training data" },
     };
@@ -142,6 +142,11 @@ check_task(const fine_recipe *recipe)
         rc = at(recipe, FINE__DATA_LABEL, "is a list of columns, which only multilabel reads");
     if (strcmp(task, "regress") == 0 && given(recipe, FINE__TASK_LABELS))
         rc = at(recipe, FINE__TASK_LABELS, "have no meaning for regress; take them out");
+    if (strcmp(task, "answer") == 0 && given(recipe, FINE__TASK_LABELS))
+        rc = at(recipe, FINE__TASK_LABELS, "have no meaning for answer; take them out");
+    if (strcmp(task, "answer") != 0 && is_word(recipe, FINE__DATA_OVERLONG, "window"))
+        rc = at(recipe, FINE__DATA_OVERLONG,
+                "window is for task.type: answer; use truncate or error");
     if (!fine__metric_valid(task, metric)) {
         const char *const *names = fine__metric_names(task);
         char list[200] = "";

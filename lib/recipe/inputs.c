@@ -71,9 +71,12 @@ columns(const fine_recipe *recipe, struct fine_dataset_options *out)
     const struct fine__value *labels = value(recipe, FINE__TASK_LABELS);
 
     fine_dataset_options_init(out, sizeof *out);
-    out->text = text(recipe, FINE__DATA_TEXT);
+    /* NULL where the task's own default isn't the key's */
+    if (fine__recipe_applies(recipe, FINE__DATA_TEXT))
+        out->text = text(recipe, FINE__DATA_TEXT);
     out->text_pair = text(recipe, FINE__DATA_TEXT_PAIR);
-    take_label(recipe, out);
+    if (fine__recipe_applies(recipe, FINE__DATA_LABEL))
+        take_label(recipe, out);
     out->group = text(recipe, FINE__DATA_GROUP);
     out->separator = text(recipe, FINE__DATA_SEPARATOR);
     out->quote = text(recipe, FINE__DATA_QUOTE);
@@ -226,6 +229,18 @@ remember_columns(fine_model *model, const struct fine_dataset_options *options)
     return FINE_OK;
 }
 
+/* None is an answer where the training data show what it looks like. */
+static void
+take_answering(struct fine_task_options *task, const fine_recipe *recipe,
+               const fine_dataset *train)
+{
+    task->stride = value(recipe, FINE__DATA_STRIDE)->integer;
+    task->max_answer_length = value(recipe, FINE__TASK_MAX_ANSWER_LENGTH)->integer;
+    task->null_threshold = value(recipe, FINE__TASK_NULL_THRESHOLD)->number;
+    for (int64_t i = 0; i < train->n_rows && value(recipe, FINE__TASK_NO_ANSWER)->flag; i++)
+        task->no_answer |= train->rows[i].n_marks == 0;
+}
+
 static int
 give_task(fine_model *model, const fine_recipe *recipe, const fine_dataset *train)
 {
@@ -242,7 +257,8 @@ give_task(fine_model *model, const fine_recipe *recipe, const fine_dataset *trai
     task.type = text(recipe, FINE__TASK_TYPE);
     if (model->n_channels == 0) {
         task.pool = text(recipe, FINE__TASK_POOL);
-        task.overlong = text(recipe, FINE__DATA_OVERLONG);
+        if (fine__recipe_applies(recipe, FINE__DATA_OVERLONG))
+            task.overlong = text(recipe, FINE__DATA_OVERLONG);
     }
     task.labels = n > 0 ? names : NULL;
     task.n_labels = n;
@@ -258,9 +274,15 @@ give_task(fine_model *model, const fine_recipe *recipe, const fine_dataset *trai
         if (!task.words)
             task.words = train->blank_words ? "blanks" : "tokenizer";
     }
+    if (train->content == FINE__ROWS_OF_ANSWERS)
+        take_answering(&task, recipe, train);
     rc = fine_model_set_task(model, &task);
     fine__free(recipe->ctx, names);
-    return blame(recipe, task.max_length > 0 ? FINE__DATA_MAX_LENGTH : FINE__TASK_TYPE, rc);
+    return blame(recipe,
+                 task.stride > 0       ? FINE__DATA_STRIDE
+                 : task.max_length > 0 ? FINE__DATA_MAX_LENGTH
+                                       : FINE__TASK_TYPE,
+                 rc);
 }
 
 static int

@@ -454,6 +454,11 @@ task_key_types(int key)
         return "tag";
     case FINE__DATA_LABEL_SEPARATOR:
         return "multilabel";
+    case FINE__TASK_NO_ANSWER:
+    case FINE__TASK_NULL_THRESHOLD:
+    case FINE__TASK_MAX_ANSWER_LENGTH:
+    case FINE__DATA_STRIDE:
+        return "answer";
     default:
         return NULL;
     }
@@ -482,14 +487,23 @@ bool
 fine__recipe_applies(const fine_recipe *recipe, int key)
 {
     const struct fine__value *values = recipe->values;
-
+    const char *task = fine__recipe_text(recipe, FINE__TASK_TYPE), *type;
     int type_key;
     const char *types = fine__recipe_key_types(key, &type_key);
 
-    if (key == FINE__TRAIN_EPOCHS)
+    switch (key) {
+    case FINE__TRAIN_EPOCHS:
         return !values[FINE__TRAIN_STEPS].given;
-    return types == NULL || (values[type_key].n_items > 0 &&
-                             fine__word_among(types, values[type_key].items[0]));
+    case FINE__TASK_POOL:
+    case FINE__DATA_TEXT:
+    case FINE__DATA_LABEL:
+    case FINE__DATA_OVERLONG:
+        /* answer has other defaults */
+        return values[key].given || task == NULL || strcmp(task, "answer") != 0;
+    default:
+        type = fine__recipe_text(recipe, type_key);
+        return types == NULL || (type != NULL && fine__word_among(types, type));
+    }
 }
 
 const char *

@@ -202,12 +202,41 @@ fill_labels(fine_recipe *recipe, const fine_model *model)
     return FINE_OK;
 }
 
+/* Defaults that are the task's, and what the training data decided. */
+static int
+fill_answering(fine_recipe *recipe, const fine_model *model)
+{
+    static const struct {
+        int key;
+        const char *text;
+    } columns[] = {
+        { FINE__DATA_TEXT, "question" },
+        { FINE__DATA_TEXT_PAIR, "context" },
+        { FINE__DATA_LABEL, "answers" },
+    };
+    struct fine__value *stride = &recipe->values[FINE__DATA_STRIDE];
+
+    for (int64_t i = 0; i < FINE__COUNT(columns); i++)
+        if (!recipe->values[columns[i].key].given)
+            FINE__TRY(fill_text(recipe, columns[i].key, columns[i].text));
+    stride->integer = model->answering.stride;
+    stride->given = stride->integer > 0;
+    recipe->values[FINE__TASK_NO_ANSWER].flag = model->answering.no_answer;
+    recipe->values[FINE__TASK_NO_ANSWER].given = true;
+    return fill_text(recipe, FINE__DATA_OVERLONG,
+                     model->overlong_is_error   ? "error"
+                     : model->answering.windows ? "window"
+                                                : "truncate");
+}
+
 static int
 fill(fine_recipe *recipe, const struct fine__inputs *inputs, const char *folder)
 {
     struct fine__value *longest = &recipe->values[FINE__DATA_MAX_LENGTH];
 
     FINE__TRY(fill_labels(recipe, inputs->model));
+    if (inputs->model->task == FINE__ANSWER)
+        FINE__TRY(fill_answering(recipe, inputs->model));
     longest->integer = fine_model_max_length(inputs->model);
     longest->given = true;
     return fill_text(recipe, FINE__OUTPUT_DIR, folder);

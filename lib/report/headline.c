@@ -180,6 +180,26 @@ say_perplexity(struct fine__buf *out, const struct headline *h)
 }
 
 static void
+say_answer(struct fine__buf *out, const struct headline *h)
+{
+    const double before = metric_of(h->before, "span_f1");
+
+    fine__buf_text(out, "On ");
+    put_rows(out, h);
+    fine__buf_text(out, ", <b>");
+    fine__put_metric(out, "exact_match", metric_of(h->metrics, "exact_match"));
+    fine__buf_text(out, "</b> of the answers are right to the letter; their words agree with the "
+                        "true ones at an F1 of <b>");
+    fine__put_metric(out, "span_f1", metric_of(h->metrics, "span_f1"));
+    fine__buf_text(out, "</b>");
+    if (!isnan(before)) {
+        fine__buf_text(out, ", before training ");
+        fine__put_metric(out, "span_f1", before);
+    }
+    fine__buf_byte(out, '.');
+}
+
+static void
 put_sentence(struct fine__buf *out, const struct headline *h)
 {
     fine__buf_text(out, "<p class=\"say\">");
@@ -196,6 +216,8 @@ put_sentence(struct fine__buf *out, const struct headline *h)
         say_regress(out, h);
     else if (!isnan(metric_of(h->metrics, "perplexity")))
         say_perplexity(out, h);
+    else if (!isnan(metric_of(h->metrics, "exact_match")))
+        say_answer(out, h);
     if (h->result != NULL && strcmp(h->split, "validation") == 0 && h->data->best_step >= 0)
         fine__buf_text(out, " The best step was chosen by these same rows, so this is a little "
                             "optimistic; a test set would say more.");
@@ -363,7 +385,7 @@ fine__page_headline(struct fine__buf *out, const struct fine__report_data *data,
                     const struct fine__json *before)
 {
     static const char *const scores[] = { "accuracy", "macro_f1", "matthews", "pearson",
-                                          "spearman", "rmse" };
+                                          "spearman", "rmse", "exact_match", "span_f1" };
     struct headline h;
     const char *main_metric;
     int64_t shown = 0;

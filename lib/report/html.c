@@ -93,6 +93,8 @@ put_head(struct fine__buf *out, const struct fine__report_data *data)
         fine__buf_text(out, data->n_labels == 1 ? " label" : " labels");
     } else if (data->task != NULL && strcmp(data->task, "tag") == 0) {
         fine__buf_text(out, " to find entities in text");
+    } else if (data->task != NULL && strcmp(data->task, "answer") == 0) {
+        fine__buf_text(out, " to find answers in texts");
     } else if (data->task != NULL) {
         fine__buf_text(out, " for ");
         fine__html_text(out, data->task);

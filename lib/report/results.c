@@ -111,7 +111,8 @@ fine__report_label(const struct fine__report_data *data, const struct fine__json
 const char *
 fine__report_main_metric(const struct fine__report_data *data, const struct fine__json *metrics)
 {
-    static const char *const others[] = { "entity_f1", "accuracy", "spearman", "pearson", "macro_f1", "loss" };
+    static const char *const others[] = { "entity_f1", "accuracy", "spearman", "pearson",
+                                          "macro_f1", "span_f1", "loss" };
 
     if (data->metric != NULL && strcmp(data->metric, "loss") != 0
         && fine__json_get(metrics, data->metric) != NULL)

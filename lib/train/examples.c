@@ -328,8 +328,8 @@ check_lengths(struct fine__examples *examples, const fine_model *model, const ch
                             place_word(examples->dataset, row), place(examples->dataset, row));
         else if (length > model->max_length)
             rc = fine__also(FINE_EDATA, "%s '%s', %s %lld: %lld ids, and the model takes %lld",
-                            what, examples->dataset->name, place_word(examples->dataset, i),
-                            place(examples->dataset, i), (long long)length,
+                            what, examples->dataset->name, place_word(examples->dataset, row),
+                            place(examples->dataset, row), (long long)length,
                             (long long)model->max_length);
     }
     return rc;
@@ -341,22 +341,25 @@ check_ids(const struct fine__examples *examples, const fine_model *model, const 
     int rc = FINE_OK;
 
     fine__error_clear();
-    for (int64_t i = 0; i < examples->n_rows; i++)
+    for (int64_t i = 0; i < examples->n_rows; i++) {
+        const int64_t row = fine__examples_row(examples, i);
+
         for (int64_t at = examples->offsets[i]; at < examples->offsets[i + 1]; at++) {
             const int32_t id = examples->ids[at];
             const int32_t type = examples->types != NULL ? examples->types[at] : 0;
 
             if (id >= 0 && id < model->vocab_size && type >= 0 &&
-                (type == 0 || type < model->type_vocab_size))
+                (type == 0 || model->type_vocab_size == 0 || type < model->type_vocab_size))
                 continue;
             rc = fine__also(FINE_EDATA,
                             "%s '%s', %s %lld: id %d of type %d; the model knows %lld "
                             "ids and %lld types",
-                            what, examples->dataset->name, place_word(examples->dataset, i),
-                            place(examples->dataset, i), (int)id, (int)type,
+                            what, examples->dataset->name, place_word(examples->dataset, row),
+                            place(examples->dataset, row), (int)id, (int)type,
                             (long long)model->vocab_size, (long long)model->type_vocab_size);
             break;
         }
+    }
     return rc;
 }
 
@@ -369,12 +372,13 @@ check_truncated(const struct fine__examples *examples, const fine_model *model, 
     if (model->overlong_is_error)
         return fine__fail(FINE_EDATA,
                           "%s '%s': %lld of %lld rows have more than %lld ids: raise "
-                          "max_length, shorten them, or let overlong be 'truncate'",
+                          "max_length, shorten them, or let overlong be 'truncate'%s",
                           what, examples->dataset->name, (long long)examples->n_truncated,
-                          (long long)examples->n_rows, (long long)model->max_length);
+                          (long long)examples->dataset->n_rows, (long long)model->max_length,
+                          model->task == FINE__ANSWER ? " or 'window'" : "");
     fine__log(examples->ctx, FINE_LOG_WARNING, "%s '%s': %lld of %lld rows were cut to %lld ids",
               what, examples->dataset->name, (long long)examples->n_truncated,
-              (long long)examples->n_rows, (long long)model->max_length);
+              (long long)examples->dataset->n_rows, (long long)model->max_length);
     return FINE_OK;
 }
 

@@ -298,8 +298,14 @@ START_TEST(refuses_bad_files)
                   "empty");
     check_finding("a.json", SQUAD("a", QA("q", "x", "") "," QA("r", "x", "")),
                   "a.json: question 2 ('x'): its 'id' is that of question 1 too");
-    check_finding("a.json", "{\"data\":[{\"paragraphs\":[{\"qas\":[" QA("q", "x", "") "]}]}]}",
+    check_finding("a.json", "{\"data\":[{\"paragraphs\":[{\"qas\":[" QA("q", "x", "") "]},"
+                  "{\"context\":\"a\",\"qas\":[" QA("q", "y", "") "]}]}]}",
                   "a.json: question 1 ('x'): 'context' is missing");
+    check_finding("a.json", "{\"data\":[{\"paragraphs\":[{\"qas\":[{\"q\":1},{\"q\":2}]}]}]}",
+                  "a.json: none of the 2 questions has 'question'; set data.text to the name it "
+                  "has\na.json: none of the 2 questions has 'context'; set data.text_pair to the "
+                  "name it has\na.json: none of the 2 questions has 'answers'; set data.label to the "
+                  "name it has");
     ck_assert_int_eq(parse(&d, ctx, "a.csv", "question,context\nq,c\n", -1, &options), FINE_EDATA);
     assert_contains(fine_error_message(), "a table has no form for them");
     options.format = "squad";
