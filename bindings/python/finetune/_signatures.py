@@ -171,9 +171,12 @@ fine_task_options._fields_ = [
     ("overlong", c_char_p),
     ("mask_rate", c_double),
     ("whole_words", c_int32),
-    ("reserved", c_int32),
+    ("no_answer", c_int32),
     ("words", c_char_p),
     ("label_pieces", c_char_p),
+    ("stride", c_int64),
+    ("max_answer_length", c_int64),
+    ("null_threshold", c_double),
 ]
 fine_param_info._fields_ = [
     ("struct_size", c_size_t),
