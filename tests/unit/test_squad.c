@@ -101,7 +101,7 @@ START_TEST(counts_in_long_contexts)
 {
     const struct fine_dataset_options options = options_of(NULL);
     fine_context *ctx = new_context(1);
-    char *context = malloc(20000), *text = malloc(30000);
+    static char context[20000], text[30000];
     fine_dataset *d;
 
     /* Every place around the marks of the index, in two bytes a character. */
@@ -110,16 +110,15 @@ START_TEST(counts_in_long_contexts)
 
         for (int i = 0; i < 1300; i++)
             n += (size_t)sprintf(context + n, i == at ? "z" : "\xc3\xa9");
-        sprintf(text, "{\"data\":[{\"paragraphs\":[{\"context\":\"%s\",\"qas\":[{\"question\":"
-                "\"q\",\"id\":\"i\",\"answers\":[{\"text\":\"z\",\"answer_start\":%d}]}]}]}]}",
-                context, at);
+        (void)snprintf(text, sizeof text,
+                       "{\"data\":[{\"paragraphs\":[{\"context\":\"%s\",\"qas\":[{\"question\":"
+                       "\"q\",\"id\":\"i\",\"answers\":[{\"text\":\"z\",\"answer_start\":%d}]}]}]}]}",
+                       context, at);
         d = must_parse(ctx, "a.json", text, &options);
         ck_assert_int_eq(d->marks[0].start, 2 * at);
         ck_assert_int_eq(d->marks[0].end, 2 * at + 1);
         fine__dataset_unref(d);
     }
-    free(context);
-    free(text);
     free_context(ctx);
 }
 END_TEST
