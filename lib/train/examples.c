@@ -46,6 +46,8 @@ append(struct job *job, struct tile *tile, const struct fine__tokens *tokens)
 {
     const int64_t need = tile->count + tokens->count;
 
+    if (tokens->count == 0)
+        return FINE_OK;
     FINE__TRY(fine__grow(job->ctx, &tile->ids, &tile->capacity, need, sizeof *tile->ids));
     memcpy(tile->ids + tile->count, tokens->ids, (size_t)tokens->count * sizeof *tile->ids);
     if (job->dataset->has_pairs) {

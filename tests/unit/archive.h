@@ -21,7 +21,7 @@ static inline void
 put_number(struct fine__buf *out, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        fine__buf_byte(out, (char)(value >> 8 * i));
+        fine__buf_byte(out, (char)(i < 8 ? value >> 8 * i : 0));
 }
 
 static inline void

@@ -256,7 +256,7 @@ golden_softmax(struct golden *g, struct fine__tape *t, const char *name, int row
     const int n = (rows + columns - 1) / columns; /* sequences of as many tokens as columns */
     struct fine__tensor *qkv = new_leaf(true, (int64_t)n * columns, (int64_t)3 * columns), *y;
     int64_t offsets[ROOM + 1];
-    float dy[ROOM * 12] = { 0 }, dx[MOST];
+    float dy[ROOM * 12] = { 0 }, dx[ROOM * 12];
 
     g->name = name;
     const float *x = find(g, "x", FINE_F32, (int64_t)rows * columns);
